@@ -1,0 +1,1 @@
+"""Reading ISIC tables and images, removing duplicates, splitting by patient."""

@@ -1,0 +1,1 @@
+"""Recipes, the feature cache, the training loop and its checkpoints."""

@@ -1,0 +1,1 @@
+"""The page: the only part of isic_screen that knows Gradio."""
