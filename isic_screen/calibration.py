@@ -12,7 +12,6 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logit
-from sklearn.linear_model import LogisticRegression
 
 STATED_PREVALENCE = 0.018
 """Melanomas per image in the ISIC 2020 challenge: 584 of 33,126, the challenge's own rounding."""
@@ -57,6 +56,9 @@ def fit_platt(logits: ArrayLike, targets: ArrayLike, *, prevalence: float = STAT
 
     Raises ValueError when only one class is there, or when higher logits do not go with melanoma.
     """
+    # Here and not above: serving never fits, and scikit-learn is two seconds of its start.
+    from sklearn.linear_model import LogisticRegression
+
     scores = np.asarray(logits, dtype=float).reshape(-1, 1)
     labels = np.asarray(targets, dtype=int)
     if len(np.unique(labels)) < 2:

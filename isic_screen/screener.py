@@ -1,0 +1,70 @@
+"""Screener: a photo goes in, a Screening comes out. Everything that scores a photo goes through here."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from isic_screen.artifact import Model, ModelFacts, load_model
+from isic_screen.explain import heat_map_of
+from isic_screen.quality import Quality, assess
+
+
+@dataclass(frozen=True)
+class Screening:
+    """What the model says about one photo.
+
+    `probability` is calibrated, at the prevalence stated in the model file; `logit` is the network's own. `heat_map`
+    (h, w), in 0..1, is the Grad-CAM at the network's resolution, all zero when all evidence speaks against melanoma.
+    """
+
+    probability: float
+    logit: float
+    quality: Quality
+    heat_map: NDArray[np.float32]
+
+    @property
+    def heat_map_empty(self) -> bool:
+        return not self.heat_map.any()
+
+    def flagged(self, threshold: float) -> bool:
+        """Whether to refer at this threshold, a probability on the same scale."""
+        return self.probability >= threshold
+
+
+class Screener:
+    """A loaded model that screens photos; safe to share between threads.
+
+    Without a `model` it loads the bundled one (ModelFileError when that is missing or damaged).
+    """
+
+    def __init__(self, model: Model | None = None, device: str = "cpu") -> None:
+        self.model = model or load_model()
+        self.device = torch.device(device)
+        self._network = self.model.network.to(self.device).eval()
+
+    @property
+    def facts(self) -> ModelFacts:
+        return self.model.facts
+
+    def screen(self, photo: Image.Image) -> Screening:
+        """Screen one RGB photo, as `open_photo` returns it."""
+        return self.screen_many([photo])[0]
+
+    def screen_many(self, photos: Sequence[Image.Image]) -> list[Screening]:
+        """Screen photos in one forward pass; memory grows with their number."""
+        if not photos:
+            return []
+        spec = self._network.input_spec
+        images = torch.stack([spec(photo) for photo in photos]).to(self.device)
+        with torch.inference_mode():
+            logits, evidence = self._network.forward_with_evidence(images)
+        network_logits, maps = logits.double().cpu().numpy(), evidence.float().cpu().numpy()
+        probabilities = self.facts.calibration.probability(network_logits)
+        return [
+            Screening(float(probability), float(logit), assess(photo), heat_map_of(evidence_map))
+            for photo, probability, logit, evidence_map in zip(photos, probabilities, network_logits, maps, strict=True)
+        ]
