@@ -71,3 +71,20 @@ def fit_platt(logits: ArrayLike, targets: ArrayLike, *, prevalence: float = STAT
 def move_prevalence(probability: ArrayLike, source: float, target: float) -> NDArray[np.float64]:
     """Move probabilities that hold at prevalence `source` to prevalence `target`; all in 0 to 1."""
     return expit(logit(np.asarray(probability, dtype=float)) + logit(target) - logit(source))
+
+
+def cross_fitted(
+    logits: ArrayLike, targets: ArrayLike, folds: ArrayLike, *, prevalence: float = STATED_PREVALENCE
+) -> NDArray[np.float64]:
+    """Probabilities (N,) that each come from a calibration fitted on the other folds.
+
+    Evaluating a calibration on the scores it was fitted to would flatter it. All arguments are (N,); every
+    leave-one-fold-out part needs both classes (ValueError).
+    """
+    scores, labels, fold = np.asarray(logits, dtype=float), np.asarray(targets), np.asarray(folds)
+    probabilities = np.empty_like(scores)
+    for held_out in np.unique(fold):
+        inside = fold == held_out
+        calibration = fit_platt(scores[~inside], labels[~inside], prevalence=prevalence)
+        probabilities[inside] = calibration.probability(scores[inside])
+    return probabilities

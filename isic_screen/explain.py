@@ -93,6 +93,7 @@ class Explainer:
         import pytorch_grad_cam
 
         cam_class = getattr(pytorch_grad_cam, _LIBRARY_CLASSES[method])
-        images.requires_grad_()  # the library needs a gradient to flow, and with frozen weights only the input starts it
+        # The library needs a gradient to flow, and with frozen weights only the input can start it.
+        images.requires_grad_()
         with self._turn, torch.enable_grad(), cam_class(self._network, [self._network.feature_map]) as cam:
             return cam(images, targets=[lambda logit: logit])[0].astype(np.float32)

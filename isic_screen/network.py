@@ -172,7 +172,7 @@ def build_network(
             raise WeightsError(f"timm cannot build {backbone}: {error}") from error
         packaged = ", ".join(_PACKAGED_WEIGHTS)
         raise WeightsError(
-            f"The ImageNet weights of {backbone} could not be fetched from the Hugging Face hub ({_first_line(error)}). "
+            f"The ImageNet weights of {backbone} could not be fetched from the hub ({_first_line(error)}). "
             f"Connect to the network, give a file with --backbone-weights, or take a backbone whose weights are "
             f"installed with this project: {packaged}."
         ) from error

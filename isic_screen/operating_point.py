@@ -8,6 +8,7 @@ was counted need not have the prevalence of the clinic.
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from statistics import NormalDist
 from typing import Self
 
@@ -135,10 +136,10 @@ class ThresholdTable:
     def __post_init__(self) -> None:
         if not len(self.thresholds) == len(self.true_positives) == len(self.false_positives):
             raise ValueError("thresholds and counts must have the same length")
-        if any(a >= b for a, b in zip(self.thresholds, self.thresholds[1:], strict=False)):
+        if any(a >= b for a, b in pairwise(self.thresholds)):
             raise ValueError("thresholds must ascend strictly")
         for counts, total in ((self.true_positives, self.positives), (self.false_positives, self.negatives)):
-            descending = all(a >= b for a, b in zip(counts, counts[1:], strict=False))
+            descending = all(a >= b for a, b in pairwise(counts))
             if not descending or (counts and not (counts[-1] >= 0 and counts[0] <= total)):
                 raise ValueError("counts must descend from at most the total to at least 0")
 

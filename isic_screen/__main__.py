@@ -1,0 +1,101 @@
+"""Command line: `python -m isic_screen screen|evaluate …`."""
+
+import argparse
+import os
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+
+from isic_screen.errors import ScreenError
+
+UNREADABLE_PHOTOS = 3
+"""Exit status when some photo could not be read; 0 when every one was scored, 2 when the command itself failed."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    given = _parser().parse_args(arguments)
+    try:
+        return given.run(given)
+    except ScreenError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:  # an output that cannot be written; photos and models raise errors of ours
+        print(f"error: {error.strerror}: {error.filename}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nStopped.", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m isic_screen",
+        description="Screen dermoscopy photos for melanoma, or evaluate a model. Decision support, not a diagnosis.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    screen = commands.add_parser("screen", help="score photos", description="Score photos; one CSV row each.")
+    screen.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a photo or a folder (and its subfolders)")
+    screen.add_argument("--csv", type=Path, metavar="OUT.csv", help="where to write; default: standard output")
+    screen.add_argument(
+        "--threshold", type=_probability, metavar="T", help="refer from this probability on; default: the model's own"
+    )
+    screen.set_defaults(run=_screen)
+
+    evaluate = commands.add_parser(
+        "evaluate", help="measure a model on a data set", description="Measure a model on images with known diagnoses."
+    )
+    evaluate.add_argument(
+        "--data", action="append", required=True, type=Path, metavar="DIR", help="a data set; repeat it for several"
+    )
+    evaluate.add_argument("--out", required=True, type=Path, metavar="DIR", help="where the report goes")
+    evaluate.set_defaults(run=_evaluate)
+
+    for command in (screen, evaluate):
+        command.add_argument("--model", type=Path, metavar="FILE", help="default: the bundled model")
+        command.add_argument(
+            "--workers", type=int, default=os.cpu_count() or 1, help="decoding threads; default: %(default)s"
+        )
+    return parser
+
+
+def _probability(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"a threshold lies between 0 and 1, not {text}")
+    return value
+
+
+def _screen(given: argparse.Namespace) -> int:
+    # Imported here, so that --help does not wait for torch.
+    from tqdm import tqdm
+
+    from isic_screen.artifact import BUNDLED_MODEL, load_model
+    from isic_screen.batch import find_photos, screen_files
+    from isic_screen.export import write_csv
+    from isic_screen.screener import Screener
+
+    photos = find_photos(given.paths)
+    screener = Screener(load_model(given.model or BUNDLED_MODEL))
+    threshold = screener.facts.default_threshold if given.threshold is None else given.threshold
+    names, files = zip(*photos, strict=True)
+    results = tqdm(screen_files(screener, files, workers=given.workers), total=len(files), unit="photo")
+    # newline="": csv writes its own line ends
+    with open(given.csv, "w", newline="", encoding="utf-8") if given.csv else nullcontext(sys.stdout) as out:
+        failures = write_csv(out, zip(names, results, strict=True), threshold)
+    if failures:
+        print(f"{failures} of {len(files)} photos could not be read; the reasons are in the CSV.", file=sys.stderr)
+    return UNREADABLE_PHOTOS if failures else 0
+
+
+def _evaluate(given: argparse.Namespace) -> int:
+    from isic_screen.artifact import BUNDLED_MODEL, load_model
+    from isic_screen.evaluation.model_evaluation import evaluate_model
+
+    summary = evaluate_model(load_model(given.model or BUNDLED_MODEL), given.data, given.out, workers=given.workers)
+    print(summary, file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,96 @@
+"""The state of a training run after an epoch, in one file that is written whole or not at all.
+
+Tensors go to safetensors and everything else to its header as JSON: nothing is pickled, so a checkpoint from a stranger
+can be opened without running it.
+"""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from isic_screen.errors import TrainingError
+
+StateDict = dict[str, Any]
+
+
+@dataclass
+class Checkpoint:
+    """`fingerprint` says what run this is: resuming another one is refused. The rest is the loop's state."""
+
+    fingerprint: str
+    epoch: int
+    history: list[dict[str, float]]
+    best_epoch: int
+    module: dict[str, Tensor]
+    best: dict[str, Tensor]
+    optimizer: StateDict
+    scheduler: StateDict
+    scaler: StateDict
+
+
+def save_checkpoint(path: Path, state: Checkpoint) -> None:
+    """Write atomically; the previous checkpoint stays whole until the new one is."""
+    tensors = {f"module.{name}": tensor for name, tensor in state.module.items()}
+    tensors |= {f"best.{name}": tensor for name, tensor in state.best.items()}
+    for parameter, slots in state.optimizer["state"].items():
+        tensors |= {f"optimizer.{parameter}.{slot}": tensor for slot, tensor in slots.items()}
+    header = {
+        "fingerprint": state.fingerprint,
+        "epoch": state.epoch,
+        "history": state.history,
+        "best_epoch": state.best_epoch,
+        "param_groups": state.optimizer["param_groups"],
+        "scheduler": state.scheduler,
+        "scaler": state.scaler,
+    }
+    # Clones, as safetensors refuses tensors that share memory (the best epoch may be the current one).
+    whole = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
+    try:
+        save_file(whole, unfinished, {"checkpoint": json.dumps(header)})
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def load_checkpoint(path: Path, fingerprint: str) -> Checkpoint:
+    """Raises TrainingError when the file is damaged or belongs to another recipe or other data."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {})["checkpoint"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise TrainingError(
+            f"{path} cannot be read as a checkpoint ({error}). Start again without --resume."
+        ) from error
+    if header["fingerprint"] != fingerprint:
+        raise TrainingError(
+            f"{path} belongs to a run with another recipe or other data. Give the same ones, or another --out."
+        )
+    slots: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        if name.startswith("optimizer."):
+            _, parameter, slot = name.split(".", 2)
+            slots.setdefault(int(parameter), {})[slot] = tensor
+    return Checkpoint(
+        fingerprint=fingerprint,
+        epoch=header["epoch"],
+        history=header["history"],
+        best_epoch=header["best_epoch"],
+        module=_with_prefix(tensors, "module."),
+        best=_with_prefix(tensors, "best."),
+        optimizer={"state": slots, "param_groups": header["param_groups"]},
+        scheduler=header["scheduler"],
+        scaler=header["scaler"],
+    )
+
+
+def _with_prefix(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

@@ -1,0 +1,147 @@
+"""Features of a frozen backbone, computed once for several augmented views of each image.
+
+A frozen backbone gives the same features in every epoch, so running it again only buys fresh augmentation. View 0 is
+the image as it is served (fp32, no augmentation); views 1 to k are augmented and may run in mixed precision.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from tqdm import tqdm
+
+from isic_screen.data.images import read_photos, sha256_file
+from isic_screen.errors import PhotoError
+from isic_screen.network import ScreenNet
+from isic_screen.training.augmentation import Augmentation
+from isic_screen.training.precision import autocast
+
+_IMAGES_PER_BATCH = 32
+_REVISION = 1  # raise it when this module computes features differently
+
+
+@dataclass(frozen=True)
+class Features:
+    """`views` (N, 1 + k, C) float32, memory-mapped; `unreadable` says why rows have none (they hold 0)."""
+
+    views: NDArray[np.float32]
+    unreadable: dict[int, str]
+
+    @property
+    def plain(self) -> NDArray[np.float32]:
+        """Features (N, C) of the images as they are served."""
+        return self.views[:, 0]
+
+
+def image_rng(seed: int, content: str, view: int) -> np.random.Generator:
+    """Random numbers of one view of one image, the same wherever the image stands in the data set."""
+    return np.random.default_rng([seed, view, int(content[:16], 16)])
+
+
+@dataclass(frozen=True)
+class FeatureExtractor:
+    """How features are computed: `views` augmented views an image beside the plain one, in `dtype` on `device`."""
+
+    network: ScreenNet
+    augmentation: Augmentation
+    views: int
+    seed: int
+    device: torch.device
+    dtype: torch.dtype
+    workers: int
+
+    def cached(self, paths: Sequence[str], cache: Path) -> Features:
+        """Features of every image, from `cache` when it holds them for exactly this backbone, transform and content.
+
+        A run that was killed goes on where it stopped. An image that cannot be read is listed in `unreadable`.
+        """
+        few = len(paths) < 2000
+        contents = [sha256_file(path) for path in tqdm(paths, desc="Reading files", unit="file", disable=few)]
+        key = self._key(contents)
+        cache.mkdir(parents=True, exist_ok=True)
+        finished, partial, state_file = (cache / f"{key}{suffix}" for suffix in (".npy", ".partial.npy", ".json"))
+        if not finished.is_file():
+            self._compute(paths, contents, partial, state_file)
+            os.replace(partial, finished)
+        unreadable = json.loads(state_file.read_text())["unreadable"]
+        return Features(np.load(finished, mmap_mode="r"), {int(index): reason for index, reason in unreadable.items()})
+
+    def _key(self, contents: Sequence[str]) -> str:
+        described = {
+            "revision": _REVISION,
+            "backbone": self.network.backbone_name,
+            "weights": _weights_hash(self.network),
+            "input": asdict(self.network.input_spec),
+            "augmentation": self.augmentation.description(),
+            "views": self.views,
+            "seed": self.seed,
+            "dtype": str(self.dtype),
+            "contents": list(contents),
+        }
+        return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:32]
+
+    def _compute(self, paths: Sequence[str], contents: Sequence[str], partial: Path, state_file: Path) -> None:
+        shape = (len(paths), 1 + self.views, self.network.head.hidden.in_features)
+        done, unreadable = 0, {}
+        if partial.is_file() and state_file.is_file():
+            state = json.loads(state_file.read_text())
+            done, unreadable = state["done"], state["unreadable"]
+            table = np.lib.format.open_memmap(partial, mode="r+")
+        else:
+            table = np.lib.format.open_memmap(partial, mode="w+", dtype=np.float32, shape=shape)
+        self.network.to(self.device).eval()
+        waiting: dict[int, Image.Image] = {}
+
+        def flush(next_index: int) -> None:
+            if waiting:
+                for view in range(shape[1]):
+                    table[list(waiting), view] = self._embed(waiting, contents, view)
+                waiting.clear()
+            table.flush()
+            _write_json(state_file, {"done": next_index, "unreadable": unreadable})
+
+        photos = read_photos(paths[done:], self.network.input_spec.resize, self.workers)
+        for offset, resized in tqdm(photos, desc="Backbone features", unit="image", initial=done, total=len(paths)):
+            index = done + offset
+            if isinstance(resized, PhotoError):
+                unreadable[str(index)] = str(resized)
+            else:
+                waiting[index] = resized
+            if len(waiting) == _IMAGES_PER_BATCH:
+                flush(index + 1)
+        flush(len(paths))
+
+    def _embed(self, images: dict[int, Image.Image], contents: Sequence[str], view: int) -> NDArray[np.float32]:
+        """Features (N, C) of one view of resized images."""
+        spec, dtype = self.network.input_spec, self.dtype
+        if view == 0:
+            dtype = torch.float32  # what is validated must be what is served
+            pictures = list(images.values())
+        else:
+            pictures = [
+                self.augmentation(image, image_rng(self.seed, contents[index], view)) for index, image in images.items()
+            ]
+        batch = torch.stack([spec.tensor(picture) for picture in pictures]).to(self.device)
+        with torch.inference_mode(), autocast(self.device, dtype):
+            return self.network.features(batch).float().cpu().numpy()
+
+
+def _weights_hash(network: ScreenNet) -> str:
+    digest = hashlib.sha256()
+    for name, tensor in network.backbone.state_dict().items():
+        digest.update(name.encode())
+        digest.update(tensor.cpu().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _write_json(file: Path, value: object) -> None:
+    unfinished = file.with_suffix(".unfinished")
+    unfinished.write_text(json.dumps(value))
+    os.replace(unfinished, file)

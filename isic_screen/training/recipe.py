@@ -1,0 +1,139 @@
+"""The recipe: every hyper-parameter of a training run, in one flat TOML file."""
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal, Self, get_args, get_origin
+
+from isic_screen.errors import RecipeError
+
+RECIPES = Path(__file__).resolve().parents[2] / "train" / "recipes"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What `train/recipes/*.toml` say; see there for what each line means.
+
+    Raises RecipeError when a value is out of range.
+    """
+
+    backbone: str
+    input_size: int
+    hidden: int
+    dropout: float
+    split: Literal["patient", "image"]
+    validation_fraction: float
+    folds: int
+    horizontal_flip: float
+    vertical_flip: float
+    rotation: float
+    feature_views: int
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    plateau_factor: float
+    plateau_patience: int
+    stopping_patience: int
+    pos_weight: Literal["balanced"] | float
+    amp: bool
+    prevalence: float
+    seed: int
+
+    def __post_init__(self) -> None:
+        ranges: dict[str, tuple[float, float]] = {
+            "input_size": (0, 1024),
+            "hidden": (1, 65536),
+            "dropout": (0, 0.99),
+            "validation_fraction": (0.01, 0.9),
+            "folds": (0, 100),
+            "horizontal_flip": (0, 1),
+            "vertical_flip": (0, 1),
+            "rotation": (0, 180),
+            "feature_views": (0, 1000),
+            "epochs": (1, 100_000),
+            "batch_size": (1, 65536),
+            "learning_rate": (1e-9, 10),
+            "plateau_factor": (1e-4, 0.999),
+            "plateau_patience": (0, 100_000),
+            "stopping_patience": (1, 100_000),
+            "prevalence": (1e-6, 1 - 1e-6),
+            "seed": (0, 2**32 - 1),
+        }
+        if self.pos_weight != "balanced":
+            ranges["pos_weight"] = (1e-3, 1e6)
+        for name, (low, high) in ranges.items():
+            if not low <= getattr(self, name) <= high:  # a nan fails this as well
+                raise RecipeError(f"{name} must lie in {low:g}..{high:g}, the recipe says {getattr(self, name)}.")
+        if self.folds == 1:
+            raise RecipeError("folds must be 0 (no cross-validation) or at least 2.")
+
+    def to_toml(self) -> str:
+        """The recipe as a TOML file that reads back equal."""
+        return "".join(f"{name} = {_toml(value)}\n" for name, value in asdict(self).items())
+
+    @classmethod
+    def from_table(cls, table: dict[str, Any], origin: str) -> Self:
+        """Check names and types of a parsed recipe. `origin` names the file in the message of a RecipeError."""
+        types = {field.name: field.type for field in fields(cls)}
+        unknown, missing = sorted(set(table) - set(types)), sorted(set(types) - set(table))
+        if unknown:
+            raise RecipeError(f"{origin}: unknown key {unknown[0]!r}. Known keys: {', '.join(types)}.")
+        if missing:
+            raise RecipeError(f"{origin}: {', '.join(missing)} missing. train/recipes/paper.toml has every key.")
+        return cls(**{name: _typed(name, value, types[name], origin) for name, value in table.items()})
+
+
+def load_recipe(name_or_file: str, overrides: Sequence[str] = ()) -> Recipe:
+    """Read a recipe by name (from train/recipes) or file, with "key=value" overrides in TOML's notation.
+
+    Raises RecipeError for a file that is not there or not TOML, an unknown key, or a value of a wrong type or range.
+    """
+    file = Path(name_or_file)
+    if file.suffix != ".toml":
+        file = RECIPES / f"{name_or_file}.toml"
+    if not file.is_file():
+        known = ", ".join(sorted(path.stem for path in RECIPES.glob("*.toml")))
+        raise RecipeError(f"There is no recipe {name_or_file!r}. Give a .toml file or one of: {known}.")
+    try:
+        table = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{file}: not a TOML file: {error}.") from error
+    for override in overrides:
+        key, equals, value = override.partition("=")
+        if not equals:
+            raise RecipeError(f"--set {override!r}: write KEY=VALUE, such as --set epochs=20.")
+        table[key.strip()] = _parse(value.strip())
+    return Recipe.from_table(table, str(file) if not overrides else f"{file} with --set")
+
+
+def _parse(text: str) -> Any:
+    """A TOML value; a word without quotes is taken as a string, as a shell strips the quotes."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _typed(name: str, value: Any, expected: Any, origin: str) -> Any:
+    if expected is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    options = get_args(expected)
+    if get_origin(expected) is Literal:
+        fits = value in options
+    elif options:  # Literal["balanced"] | float
+        fits = value == "balanced" or (isinstance(value, int | float) and not isinstance(value, bool))
+    else:
+        fits = type(value) is expected
+    if not fits:
+        wanted = expected.__name__ if isinstance(expected, type) else str(expected).replace("typing.", "")
+        raise RecipeError(f"{origin}: {name} must be {wanted}, not {value!r}.")
+    return value
+
+
+def _toml(value: str | float | bool) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return f'"{value}"'
+    return repr(value)

@@ -1,0 +1,71 @@
+"""Train a screening model: `python train/run.py --data DIR --recipe paper`."""
+
+import argparse
+import os
+import shlex
+import sys
+from datetime import datetime
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))  # run from a clone: the package is not installed
+
+import torch  # noqa: E402
+
+from isic_screen.errors import ScreenError  # noqa: E402
+from isic_screen.training.recipe import load_recipe  # noqa: E402
+from isic_screen.training.run import Setting, load_about, train  # noqa: E402
+
+
+def main() -> int:
+    """Exit status 0 when the model was written, 2 with a sentence when something the user gave was not usable."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--data", action="append", required=True, type=Path, metavar="DIR", help="a data set; repeat it for several"
+    )
+    parser.add_argument("--recipe", default="paper", metavar="NAME|FILE", help="default: %(default)s")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where to write; default: runs/RECIPE-DATE-TIME")
+    parser.add_argument("--backbone", metavar="NAME", help="any timm backbone, in place of the recipe's")
+    parser.add_argument("--backbone-weights", type=Path, metavar="FILE", help="its weights, in place of ImageNet's")
+    parser.add_argument("--split", type=Path, metavar="FILE", help="a split.csv of an earlier run")
+    parser.add_argument("--resume", action="store_true", help="go on with the killed run in --out")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="override a line of the recipe; repeatable"
+    )
+    parser.add_argument("--about", type=Path, default=ROOT / "train" / "about.toml", metavar="FILE", help="model texts")
+    parser.add_argument("--cache", type=Path, default=_default_cache(), metavar="DIR", help="default: %(default)s")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="default: %(default)s")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="decoding threads")
+    given = parser.parse_args()
+    if given.resume and given.out is None:
+        parser.error("--resume needs the --out of the run to go on with")
+    out = given.out or Path("runs") / f"{Path(given.recipe).stem}-{datetime.now():%Y%m%d-%H%M%S}"
+    try:
+        overrides = given.set + ([f'backbone="{given.backbone}"'] if given.backbone else [])
+        recipe = load_recipe(given.recipe, overrides)
+        setting = Setting(
+            out=out,
+            cache=given.cache,
+            device=torch.device(given.device),
+            workers=given.workers,
+            resume=given.resume,
+            weights=given.backbone_weights or "imagenet",
+            split_file=given.split,
+            command=f"python {shlex.join(sys.argv)}",
+        )
+        train(given.data, recipe, load_about(given.about), setting)
+    except ScreenError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"\nStopped. Go on with --resume --out {out}", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _default_cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "isic-screen"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
