@@ -1,0 +1,66 @@
+"""Reading many photos at once: in order, in bounded memory, and past the ones that cannot be read."""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+import pandas as pd
+from PIL import Image
+
+from isic_screen.errors import DataError, PhotoError
+from isic_screen.photo import open_photo
+
+T = TypeVar("T")
+
+LOOK_AHEAD = 4  # photos in flight per worker: enough to keep all busy, few enough that results wait in bounded memory
+
+
+def read_photos(
+    paths: Sequence[str], prepare: Callable[[Image.Image], T], workers: int
+) -> Iterator[tuple[int, T | PhotoError]]:
+    """Opens each photo, calls ``prepare`` on it, and yields ``(index, result)`` in the order of ``paths``.
+
+    A photo that cannot be read yields its ``PhotoError`` instead. Threads serve, since Pillow decodes and resizes
+    without Python's lock; ``prepare`` runs in them and should return something small, such as the resized photo.
+    At most ``LOOK_AHEAD * workers`` results wait; when the caller stops early, what has not begun is dropped.
+    """
+
+    def read(path: str) -> T | PhotoError:
+        try:
+            return prepare(open_photo(path))
+        except PhotoError as error:
+            return error
+
+    workers = max(1, workers)
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="photos")
+    waiting: deque[tuple[int, Future[T | PhotoError]]] = deque()
+    try:
+        for index, path in enumerate(paths):
+            if len(waiting) >= LOOK_AHEAD * workers:
+                first, future = waiting.popleft()
+                yield first, future.result()
+            waiting.append((index, pool.submit(read, path)))
+        while waiting:
+            first, future = waiting.popleft()
+            yield first, future.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def find_unreadable(rows: pd.DataFrame, workers: int) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
+    """The ``rows`` (column ``path``) whose photos can be read, and ``(path, reason)`` of the others.
+
+    Decodes every photo: training gets the same from its first pass through ``read_photos`` and need not decode twice.
+    Raises ``DataError`` when none can be read.
+    """
+    paths = rows["path"].tolist()
+    failed = {
+        index: str(result)
+        for index, result in read_photos(paths, lambda photo: None, workers)
+        if isinstance(result, PhotoError)
+    }
+    if paths and len(failed) == len(paths):
+        raise DataError(f"None of the {len(paths):,} photos can be read; the first: {failed[0]}")
+    good = [index for index in range(len(paths)) if index not in failed]
+    return rows.iloc[good], [(paths[index], reason) for index, reason in failed.items()]

@@ -1,0 +1,222 @@
+"""Data sets: a label table and the photos it names, checked, in one form whatever their layout.
+
+``read_sources`` is the way in. How tables and photos are found: ``folders.py``; what a table may hold: ``labels.py``.
+"""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import pandas as pd
+
+from isic_screen.data.csv_files import column_among, counted, listed, read_csv
+from isic_screen.data.duplicates import drop_duplicates, find_duplicates, photo_name, read_duplicates
+from isic_screen.data.folders import PhotoIndex, find_table, index_photos
+from isic_screen.data.labels import COLUMNS, IMAGE_COLUMNS, Labels, drop_repeated, read_labels
+from isic_screen.errors import DataError
+
+# Ids of photos, patients and lesions of the ISIC archive and its challenges: they mean the same in every source.
+ARCHIVE_IDS = re.compile(r"(?:ISIC|IP|IL|HAM|BCN|MSK\d*)_\d{7}")
+ENOUGH_PHOTOS = 0.01  # of the table's rows: with fewer photos than this the folder or the table is surely the wrong one
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """Images with their labels, ready to be split and read.
+
+    ``rows``, one an image, sorted by source and image id, has the columns
+
+    * ``image_id``: as in the table; ``path``: of the photo file; ``target``: 1 melanoma, 0 not;
+    * ``patient``, ``lesion``: ids or ``""``;
+    * ``group``: what must not be split: the patient, else the lesion, else the image. Prefixed with the source, but
+      for the ids of the ISIC archive, which mean the same patient, lesion or photo in every source;
+    * ``source``: name of the folder; ``sex``, ``site``, ``diagnosis``, ``skin_tone``: text, ``""`` when unknown;
+    * ``age`` in years, ``width`` and ``height`` of the camera's original in pixels: NaN when unknown.
+
+    ``warnings`` are sentences for the user, with counts. ``hashes`` gives the SHA-256 of each source's table.
+    """
+
+    name: str
+    rows: pd.DataFrame
+    warnings: tuple[str, ...]
+    hashes: dict[str, str]
+
+    @property
+    def sha256(self) -> str:
+        """One fingerprint of all label tables, whatever their order."""
+        return hashlib.sha256("\n".join(sorted(self.hashes.values())).encode()).hexdigest()
+
+
+def read_sources(folders: Sequence[Path | str], *, remove_duplicates: bool = True) -> DataSet:
+    """Read one or several data folders (or label tables) as one data set.
+
+    A photo of the ISIC archive that several sources hold is kept from the first that names it.
+    Raises ``DataError`` as ``read_source`` does, and when sources contradict each other on a photo.
+    """
+    if not folders:
+        raise DataError("No data folder was given.")
+    names = _source_names([Path(folder) for folder in folders])
+    sources = [
+        read_source(folder, name=name, remove_duplicates=remove_duplicates)
+        for folder, name in zip(folders, names, strict=True)
+    ]
+    rows = pd.concat([source.rows for source in sources], ignore_index=True)
+    warnings = [warning for source in sources for warning in source.warnings]
+    rows = _drop_shared(rows, warnings)
+    return DataSet(
+        "+".join(names),
+        _sorted(rows),
+        tuple(warnings),
+        {name: source.hashes[name] for name, source in zip(names, sources, strict=True)},
+    )
+
+
+def read_source(folder: Path | str, *, name: str | None = None, remove_duplicates: bool = True) -> DataSet:
+    """Read one data folder; or a label table, whose folder then is the one with the photos.
+
+    Raises ``DataError`` naming file and rows: no folder or table, a table that fails the checks of ``read_labels``, no
+    photo (or next to none) for its rows, two rows of one photo that disagree. Smaller faults are counted in
+    ``warnings``: rows without a photo, photos without a row, repeated rows, ambiguous names, tables not read.
+    """
+    folder = Path(folder)
+    table, unread = (folder, []) if folder.is_file() else find_table(folder)
+    folder = table.parent
+    name = name or _source_names([folder])[0]
+    labels = read_labels(table)
+    warnings = list(labels.warnings)
+    if unread:
+        warnings.append(f"{table.name} is used; not read: {listed(path.name for path in unread)}.")
+
+    rows = _with_photos(labels, folder, warnings)
+    rows = _with_side_tables(rows, folder)
+    rows["source"] = name
+    rows["group"] = _groups(rows, name)
+    rows = rows.reset_index(drop=True)
+    if remove_duplicates:
+        rows = _without_duplicates(rows, folder, warnings)
+    return DataSet(name, _sorted(rows), tuple(f"{name}: {text}" for text in warnings), {name: labels.sha256})
+
+
+def _with_photos(labels: Labels, folder: Path, warnings: list[str]) -> pd.DataFrame:
+    """The rows whose photo is there, with its ``path``."""
+    index = index_photos(folder)
+    rows = labels.rows
+    found = [index.find(image) for image in rows["image_id"]]
+    there = pd.Series([photo is not None for photo in found], index=rows.index)
+    used = {photo for photo in found if photo is not None}
+    missing = rows.loc[~there, "image_id"]
+    if len(used) < ENOUGH_PHOTOS * len(rows) or not used:
+        raise DataError(
+            f"{folder} holds photos for {len(used):,} of the {counted(len(rows), 'row')} of {labels.path.name}: "
+            f"none called {listed(missing, 3)}, for example. Unpack the photos into this folder, or give their folder."
+        )
+    if len(missing):
+        warnings.append(
+            f"{counted(len(missing), 'row')} of {labels.path.name} without a photo left out: {listed(missing)}."
+        )
+    _warn_of_leftover_photos(index, used, warnings)
+    ambiguous = [image for image in rows.loc[there, "image_id"] if index.is_ambiguous(image)]
+    if ambiguous:
+        first = index.find(ambiguous[0])
+        warnings.append(
+            f"{counted(len(ambiguous), 'image')} with several files of that name: {listed(ambiguous)}; "
+            f"the first is used ({first})."
+        )
+    rows = rows[there].assign(path=[str(folder / photo) for photo in found if photo is not None])
+    return drop_repeated(rows, "path", labels.path, warnings)  # "a" and "a.jpg" are one photo
+
+
+def _warn_of_leftover_photos(index: PhotoIndex, used: set[PurePosixPath], warnings: list[str]) -> None:
+    leftover = index.without_row(used)
+    if leftover:
+        warnings.append(f"{counted(len(leftover), 'photo')} without a row left out: {listed(leftover)}.")
+
+
+def _with_side_tables(rows: pd.DataFrame, folder: Path) -> pd.DataFrame:
+    """Adds what ``original_size.csv`` and ``skin_tone.csv`` beside the label table know of its images."""
+    rows = rows.assign(skin_tone="")
+    if (path := folder / "original_size.csv").is_file():
+        for column in ("width", "height"):
+            known = pd.to_numeric(_side_column(path, (column,)), errors="coerce")
+            rows[column] = rows["image_id"].map(known).fillna(rows[column]).astype("float64")
+    if (path := folder / "skin_tone.csv").is_file():
+        rows["skin_tone"] = rows["image_id"].map(_side_column(path, ("skin_tone_group", "skin_tone"))).fillna("")
+    return rows
+
+
+def _side_column(path: Path, names: tuple[str, ...]) -> pd.Series:
+    """One column of a side table, by image id."""
+    table = read_csv(path)
+    image, value = column_among(table, IMAGE_COLUMNS), column_among(table, names)
+    if image is None or value is None:
+        raise DataError(f"{path} needs an image column and {' or '.join(names)}; it has {', '.join(table.columns)}.")
+    return table.drop_duplicates(image).set_index(image)[value]
+
+
+def _groups(rows: pd.DataFrame, source: str) -> pd.Series:
+    kinds = (
+        pd.Series("image ", index=rows.index)
+        .mask(rows["lesion"] != "", "lesion ")
+        .mask(rows["patient"] != "", "patient ")
+    )
+    ids = rows["image_id"].map(photo_name)
+    ids = ids.mask(rows["lesion"] != "", rows["lesion"]).mask(rows["patient"] != "", rows["patient"])
+    shared = ids.str.fullmatch(ARCHIVE_IDS)
+    return ids.where(shared, source + "/" + kinds + ids)
+
+
+def _without_duplicates(rows: pd.DataFrame, folder: Path, warnings: list[str]) -> pd.DataFrame:
+    path = find_duplicates(folder)
+    if path is not None:
+        rows, told = drop_duplicates(rows, read_duplicates(path))
+        warnings += told
+    elif rows["patient"].str.match(r"IP_\d{7}").all():
+        warnings.append(
+            "ISIC_2020_Training_Duplicates.csv is not in the folder, so duplicate photos stay in. Each pair of the "
+            "official list is of one patient, so a split by patient does not leak."
+        )
+    return rows
+
+
+def _drop_shared(rows: pd.DataFrame, warnings: list[str]) -> pd.DataFrame:
+    """One row for each photo of the archive that several sources hold."""
+    names = rows["image_id"].map(photo_name)
+    shared = names.str.fullmatch(ARCHIVE_IDS) & (rows.groupby(names)["source"].transform("nunique") > 1)
+    repeated = rows[shared]
+    disagree = repeated[repeated.groupby(names[shared])["target"].transform("nunique") > 1]
+    if not disagree.empty:
+        raise DataError(
+            f"The sources {listed(sorted(set(disagree['source'])))} disagree on whether these show melanoma: "
+            f"{listed(sorted(set(disagree['image_id'])))}. Correct one of their tables or leave one source out."
+        )
+    extra = shared & names.duplicated()
+    if extra.any():
+        warnings.append(
+            f"{counted(int(extra.sum()), 'photo')} held by several sources kept once, from the first of them: "
+            f"{listed(rows.loc[extra, 'image_id'])}."
+        )
+    return rows[~extra]
+
+
+def _sorted(rows: pd.DataFrame) -> pd.DataFrame:
+    columns = ["image_id", "path", "target", "patient", "lesion", "group", "source"]
+    columns += [name for name in (*COLUMNS, "skin_tone") if name not in columns]
+    return rows[columns].sort_values(["source", "image_id"], kind="stable", ignore_index=True)
+
+
+def _source_names(folders: Sequence[Path]) -> list[str]:
+    """Names of the folders, numbered where two are called the same."""
+    names: list[str] = []
+    for folder in folders:
+        base = (folder.parent if folder.is_file() else folder).resolve().name or "data"
+        number = 2
+        name = base
+        while name in names:
+            name, number = f"{base}-{number}", number + 1
+        names.append(name)
+    return names
+
+
+__all__ = ["DataSet", "Labels", "read_labels", "read_source", "read_sources"]
