@@ -204,7 +204,8 @@ def _read_tiff(data: bytes) -> PhotoFile:
         size = _TYPE_SIZES.get(kind, len(data)) * count
         total += size
         offset = _unpack(order + "I", raw, 8) if size > 4 else 0
-        single = TiffTags.lookup(tag).length == 1
+        # Types 1, 2 and 7 are byte strings, of any length. Of other values too many make Pillow warn.
+        single = TiffTags.lookup(tag).length == 1 and kind not in (1, 2, 7)
         if offset + size > len(data) or total > len(data) or (single and count != 1):
             raise _damaged()
     directory = struct.pack(order + "H", len(kept)) + b"".join(kept[tag][2] for tag in sorted(kept)) + bytes(4)
