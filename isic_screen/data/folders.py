@@ -34,7 +34,7 @@ TABLE_NAMES = (
 )
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".tab"})
 MASKS = re.compile(r"mask|segmentation|superpixel", re.IGNORECASE)  # pictures, but not photos
-SET_ASIDE = re.compile(r"test", re.IGNORECASE)  # photos that a training table rightly does not name
+SET_ASIDE = re.compile(r"(?<![a-z])test(?![a-z])", re.IGNORECASE)  # photos that a training table rightly does not name
 
 
 def find_table(folder: Path) -> tuple[Path, list[Path]]:
@@ -42,24 +42,26 @@ def find_table(folder: Path) -> tuple[Path, list[Path]]:
 
     Raises ``DataError`` when there is none, or several of which none has a name we know.
     """
-    names = sorted(path for path in _entries(folder) if path.is_file())
-    files = [path for path in names if path.suffix.lower() in TABLE_SUFFIXES or path.name.lower() in TABLE_NAMES]
+    paths = sorted(path for path in _entries(folder) if path.is_file())
+    files = [path for path in paths if path.suffix.lower() in TABLE_SUFFIXES or path.name.lower() in TABLE_NAMES]
     known = sorted((path for path in files if path.name.lower() in TABLE_NAMES), key=_preference)
-    # A table with a known name is taken at its word, so that a fault in it is reported and not passed over.
     others = [path for path in files if path not in known and "submission" not in path.name.lower()]
-    candidates = known + [path for path in others if is_label_table(path)]
+    others = [path for path in others if is_label_table(path)]
+    usable = [path for path in known if is_label_table(path)]
+    if not usable and len(others) > 1:
+        raise DataError(
+            f"{folder} has several label tables ({listed(path.name for path in others)}): "
+            "give the path of the one to use instead of the folder's."
+        )
+    # A faulty table with a known name comes last, but it does come, so that its fault is told.
+    candidates = usable + others + [path for path in known if path not in usable]
     if not candidates:
         seen = f"its tables are {listed(path.name for path in files)}" if files else "it holds no CSV file"
         raise DataError(
             f"{folder} has no label table: a CSV file with an image column (such as {', '.join(IMAGE_COLUMNS[:3])}) "
             f"and a target column (such as {', '.join(TARGET_COLUMNS[:3])}) is needed in it; {seen}."
         )
-    if not known and len(candidates) > 1:
-        raise DataError(
-            f"{folder} has several label tables ({listed(path.name for path in candidates)}): "
-            "give the path of the one to use instead of the folder's."
-        )
-    return candidates[0], [path for path in candidates[1:] if is_label_table(path)]
+    return candidates[0], candidates[1:]
 
 
 def _preference(path: Path) -> int:

@@ -138,7 +138,7 @@ def _check_ids(path: Path, ids: pd.Series) -> None:
         raise DataError(f"{path} has no image id in {counted(len(empty), 'row')}: {listed(empty)}.")
     slashed = ids.str.replace("\\", "/", regex=False)
     # Labels must not make the program read files elsewhere on the machine.
-    outside = ids[slashed.str.contains(r"^(?:/|[A-Za-z]:)|(?:^|/)\.\.(?:/|$)|[\x00-\x1f]", regex=True)]
+    outside = ids[slashed.str.contains(r"^(?:/|[A-Za-z]:/)|(?:^|/)\.\.(?:/|$)|[\x00-\x1f]", regex=True)]
     if len(outside):
         named = [f"{value!r} (row {row})" for row, value in outside.items()]
         raise DataError(

@@ -57,7 +57,10 @@ def read_sources(folders: Sequence[Path | str], *, remove_duplicates: bool = Tru
     """
     if not folders:
         raise DataError("No data folder was given.")
-    names = _source_names([Path(folder) for folder in folders])
+    places = [Path(folder).resolve() for folder in folders]
+    if len(set(places)) < len(places):
+        raise DataError(f"A data folder was given twice: {listed(folders)}.")
+    names = _source_names(places)
     sources = [
         read_source(folder, name=name, remove_duplicates=remove_duplicates)
         for folder, name in zip(folders, names, strict=True)

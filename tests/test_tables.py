@@ -1,0 +1,547 @@
+"""Reading data sets: every layout people download, and every fault a table can have."""
+
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+from isic_screen.data.csv_files import counted, listed
+from isic_screen.data.hashing import sha256_file
+from isic_screen.data.tables import DataSet, read_labels, read_source, read_sources
+from isic_screen.errors import DataError
+
+KAGGLE_HEADER = "image_name,patient_id,sex,age_approx,anatom_site_general_challenge,diagnosis,benign_malignant,target"
+OFFICIAL_HEADER = KAGGLE_HEADER.replace("patient_id,", "patient_id,lesion_id,")
+ONE, TWO, THREE = "ISIC_0000001", "ISIC_0000002", "ISIC_0000003"
+
+
+def put_photos(folder: Path, *names: str) -> None:
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (16, 12), (200, 150, 130)).save(path)
+
+
+def put_table(folder: Path, *lines: str, name: str = "labels.csv") -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / name
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def put_plain(folder: Path, *lines: str, photos: int = 4) -> Path:
+    """A plain folder: photos a.jpg, b.jpg, … and labels.csv."""
+    put_photos(folder, *(f"{letter}.jpg" for letter in "abcdefgh"[:photos]))
+    put_table(folder, *lines)
+    return folder
+
+
+def targets(data: DataSet) -> dict[str, int]:
+    return dict(zip(data.rows["image_id"], data.rows["target"], strict=True))
+
+
+def photo_of(data: DataSet, image: str) -> str:
+    return str(data.rows.set_index("image_id").loc[image, "path"])
+
+
+# The layouts
+
+
+@pytest.mark.parametrize("version", ["", "_v2"])
+def test_official_isic_2020(tmp_path: Path, version: str) -> None:
+    lesion, header = (",IL_0000001", OFFICIAL_HEADER) if version else ("", KAGGLE_HEADER)
+    put_table(
+        tmp_path,
+        header,
+        f"{ONE},IP_0000001{lesion},male,45.0,head/neck,unknown,benign,0",
+        f"{TWO},IP_0000001{lesion},female,,,melanoma,malignant,1",
+        name=f"ISIC_2020_Training_GroundTruth{version}.csv",
+    )
+    put_table(tmp_path, "image_name_1,image_name_2", name="ISIC_2020_Training_Duplicates.csv")
+    put_photos(tmp_path, f"train/{ONE}.jpg", f"train/{TWO}.jpg")
+    data = read_source(tmp_path)
+    assert targets(data) == {ONE: 0, TWO: 1}
+    assert data.warnings == ()
+    first, second = data.rows.to_dict("records")
+    assert first["path"] == str(tmp_path / "train" / f"{ONE}.jpg")
+    assert (first["sex"], first["age"], first["site"], first["diagnosis"]) == ("male", 45.0, "head/neck", "")
+    assert pd.isna(second["age"])
+    assert second["site"] == ""
+    assert second["diagnosis"] == "melanoma"
+    assert first["group"] == second["group"] == "IP_0000001"
+    assert first["lesion"] == lesion.removeprefix(",")
+
+
+def put_kaggle(folder: Path) -> None:
+    put_table(
+        folder,
+        KAGGLE_HEADER,
+        f"{ONE},IP_0000001,male,45.0,torso,nevus,benign,0",
+        f"{TWO},IP_0000002,female,50.0,torso,melanoma,malignant,1",
+        name="train.csv",
+    )
+    put_table(folder, KAGGLE_HEADER.split(",diagnosis")[0], f"{THREE},IP_0000003,male,70.0,torso", name="test.csv")
+    put_table(folder, "image_name,target", f"{THREE},0", name="sample_submission.csv")
+
+
+def test_kaggle_isic_2020_reads_jpeg_and_not_dicom(tmp_path: Path) -> None:
+    put_kaggle(tmp_path)
+    put_photos(tmp_path, f"jpeg/train/{ONE}.jpg", f"jpeg/train/{TWO}.jpg", f"jpeg/test/{THREE}.jpg")
+    for path in (f"train/{ONE}.dcm", f"test/{THREE}.dcm", "tfrecords/train00-2071.tfrec"):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_bytes(b"not for us")
+    data = read_source(tmp_path)
+    assert targets(data) == {ONE: 0, TWO: 1}
+    assert photo_of(data, ONE) == str(tmp_path / "jpeg" / "train" / f"{ONE}.jpg")
+    [warning] = data.warnings  # and nothing about photos of the test set, which have no row
+    assert "ISIC_2020_Training_Duplicates.csv is not in the folder" in warning
+
+
+def test_kaggle_resized_png(tmp_path: Path) -> None:
+    put_kaggle(tmp_path)
+    put_photos(tmp_path, f"train/{ONE}.png", f"train/{TWO}.png", f"test/{THREE}.png")
+    assert photo_of(read_source(tmp_path), TWO) == str(tmp_path / "train" / f"{TWO}.png")
+
+
+HAM_ROWS = (
+    "lesion_id,image_id,dx,dx_type,age,sex,localization",
+    f"HAM_0000001,{ONE},mel,histo,80.0,male,scalp",
+    f"HAM_0000001,{TWO},mel,histo,80.0,male,scalp",
+    f"HAM_0000002,{THREE},bcc,histo,,unknown,unknown",
+)
+
+
+@pytest.mark.parametrize("name", ["HAM10000_metadata.csv", "HAM10000_metadata", "HAM10000_metadata.tab"])
+def test_ham10000(tmp_path: Path, name: str) -> None:
+    put_table(tmp_path, *(line.replace(",", "\t") if name.endswith(".tab") else line for line in HAM_ROWS), name=name)
+    put_table(tmp_path, "pixel0000,pixel0001,label", "1,2,4", name="hmnist_8_8_L.csv")
+    put_photos(tmp_path, f"HAM10000_images_part_1/{ONE}.jpg", f"HAM10000_images_part_2/{TWO}.jpg")
+    put_photos(tmp_path, f"HAM10000_images_part_2/{THREE}.jpg", f"masks/{ONE}_segmentation.png", f"masks/{THREE}.png")
+    data = read_source(tmp_path)
+    assert targets(data) == {ONE: 1, TWO: 1, THREE: 0}
+    assert list(data.rows["group"]) == ["HAM_0000001", "HAM_0000001", "HAM_0000002"]
+    assert photo_of(data, THREE).endswith(f"part_2/{THREE}.jpg")
+    last = data.rows.iloc[2]
+    assert (last["patient"], last["sex"], last["site"], last["diagnosis"]) == ("", "", "", "bcc")
+    assert data.warnings == ()
+
+
+def test_kaggle_ham10000_holds_each_photo_twice(tmp_path: Path) -> None:
+    put_table(tmp_path, *HAM_ROWS, name="HAM10000_metadata.csv")
+    for folder in ("HAM10000_images_part_1", "ham10000_images_part_1x"):
+        put_photos(tmp_path, *(f"{folder}/{image}.jpg" for image in (ONE, TWO, THREE)))
+    data = read_source(tmp_path)
+    assert len(data.rows) == 3
+    [warning] = data.warnings
+    assert "3 images with several files of that name" in warning
+    assert f"the first is used (HAM10000_images_part_1/{ONE}.jpg)" in warning
+
+
+def test_one_hot_table(tmp_path: Path) -> None:
+    put_table(tmp_path, "image,MEL,NV,BCC", f"{ONE},1.0,0.0,0.0", f"{TWO},0.0,1.0,0.0")
+    put_photos(tmp_path, f"{ONE}.jpg", f"{TWO}.jpg")
+    assert targets(read_source(tmp_path)) == {ONE: 1, TWO: 0}
+
+
+def test_isic_archive_download_counts_only_melanoma(tmp_path: Path) -> None:
+    put_table(
+        tmp_path,
+        "isic_id,attribution,age_approx,anatom_site_general,diagnosis_1,diagnosis_2,diagnosis_3,patient_id,sex",
+        f'{ONE},"Hospital, Clinic",50,torso,Malignant,Malignant melanocytic proliferations (Melanoma),'
+        '"Melanoma, NOS",IP_0000001,male',
+        f"{TWO},,50,torso,Malignant,Malignant epidermal proliferations,Basal cell carcinoma,IP_0000002,male",
+        f"{THREE},,50,torso,Benign,,,IP_0000003,male",
+        name="metadata.csv",
+    )
+    put_photos(tmp_path, *(f"{image}.jpg" for image in (ONE, TWO, THREE)))
+    data = read_source(tmp_path)
+    assert targets(data) == {ONE: 1, TWO: 0, THREE: 0}
+    assert any("1 malignant row with a diagnosis other than melanoma counted as 0" in text for text in data.warnings)
+    assert list(data.rows["site"]) == ["torso"] * 3
+
+
+@pytest.mark.parametrize(
+    "image_column", ["image_name", "image_id", "image", "file", "filename", "path", "isic_id", "ID"]
+)
+@pytest.mark.parametrize("suffix", ["", ".jpg"])
+def test_image_columns(tmp_path: Path, image_column: str, suffix: str) -> None:
+    put_plain(tmp_path, f"{image_column},target", f"a{suffix},1", f"b{suffix},0", photos=2)
+    data = read_source(tmp_path)
+    assert targets(data) == {f"a{suffix}": 1, f"b{suffix}": 0}
+    assert data.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("column", "melanoma", "other"),
+    [
+        ("target", "1", "0"),
+        ("Target", "1.0", "0.0"),
+        ("label", "Melanoma", "nevus"),
+        ("label", "melanoma", "non-melanoma"),
+        ("malignant", "True", "False"),
+        ("malignant", "yes", "no"),
+        ("benign_malignant", "malignant", "benign"),
+        ("diagnosis", "melanoma", "Seborrheic keratosis"),
+        ("diagnosis", "Melanoma in situ", "basal cell carcinoma"),
+        ("dx", "mel", "akiec"),
+    ],
+)
+def test_target_columns(tmp_path: Path, column: str, melanoma: str, other: str) -> None:
+    put_plain(tmp_path, f"image,{column}", f"a,{melanoma}", f"b,{other}", photos=2)
+    assert targets(read_source(tmp_path)) == {"a": 1, "b": 0}
+
+
+def test_target_column_wins_over_malignancy(tmp_path: Path) -> None:
+    put_plain(tmp_path, "image,benign_malignant,target", "a,malignant,0", "b,benign,1", photos=2)
+    assert targets(read_source(tmp_path)) == {"a": 0, "b": 1}
+
+
+def test_paths_in_subfolders(tmp_path: Path) -> None:
+    put_photos(tmp_path, "p1/a.jpg", "p2/a.jpg", "p2/b.JPG", "deep/p3/c.jpg")
+    put_table(tmp_path, "path,target", "p1/a.jpg,1", r"p2\a.jpg,0", "./p2/b,1", "p3/c.png,0")
+    data = read_source(tmp_path)
+    assert data.warnings == ()
+    found = {
+        image: Path(path).relative_to(tmp_path).as_posix() for image, path in data.rows[["image_id", "path"]].values
+    }
+    assert found == {"p1/a.jpg": "p1/a.jpg", r"p2\a.jpg": "p2/a.jpg", "./p2/b": "p2/b.JPG", "p3/c.png": "deep/p3/c.jpg"}
+
+
+def test_linked_folder_and_a_link_that_leads_back(tmp_path: Path) -> None:
+    put_photos(tmp_path / "elsewhere", "a.jpg", "b.jpg")
+    folder = tmp_path / "data"
+    put_table(folder, "image,target", "a,1", "b,0")
+    (folder / "images").symlink_to(tmp_path / "elsewhere")
+    (folder / "back").symlink_to(folder)
+    assert targets(read_source(folder)) == {"a": 1, "b": 0}
+
+
+def test_a_table_in_place_of_its_folder(tmp_path: Path) -> None:
+    put_plain(tmp_path, "image,target", "a,1", "b,0")
+    other = put_table(tmp_path, "image,target", "c,1", "d,0", name="other.csv")
+    assert targets(read_source(other)) == {"c": 1, "d": 0}
+    assert read_source(other).name == tmp_path.name
+
+
+# Which table
+
+
+def test_train_csv_wins_and_the_others_are_named(tmp_path: Path) -> None:
+    put_kaggle(tmp_path)
+    put_table(
+        tmp_path, "image_name,target", *(f"x{n},0" for n in range(50)), name="ISIC_2020_Training_GroundTruth_v2.csv"
+    )
+    put_photos(tmp_path, f"{ONE}.jpg", f"{TWO}.jpg")
+    data = read_source(tmp_path)
+    assert len(data.rows) == 2
+    assert data.warnings[0].endswith("train.csv is used; not read: ISIC_2020_Training_GroundTruth_v2.csv.")
+
+
+def test_a_known_name_without_labels_gives_way_to_a_table_with_them(tmp_path: Path) -> None:
+    put_plain(tmp_path, "image,age", "a,30")
+    put_table(tmp_path, "image,target", "a,1", "b,0", name="mine.csv")
+    assert targets(read_source(tmp_path)) == {"a": 1, "b": 0}
+
+
+def test_several_unknown_tables_are_ambiguous(tmp_path: Path) -> None:
+    for name in ("first.csv", "second.csv"):
+        put_table(tmp_path, "image,target", "a,1", name=name)
+    with pytest.raises(DataError, match=r"several label tables \(first.csv, second.csv\).*give the path"):
+        read_source(tmp_path)
+
+
+def test_no_table(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"no label table.*holds no CSV file"):
+        read_source(tmp_path)
+    put_table(tmp_path, "age,sex", "4,male", name="people.csv")
+    with pytest.raises(DataError, match=r"no label table.*its tables are people\.csv"):
+        read_source(tmp_path)
+
+
+def test_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="nowhere does not exist"):
+        read_source(tmp_path / "nowhere")
+    with pytest.raises(DataError, match="No data folder"):
+        read_sources([])
+
+
+# Faults of a table
+
+
+@pytest.mark.parametrize(
+    ("lines", "sentence"),
+    [
+        (["picture,target", "a,1"], "no image column: one of image_name, .*; it has picture, target"),
+        (["image,age", "a,1"], "no target column: one of target, .*; it has image, age"),
+        (["image,target"], "a header but no rows"),
+        ([""], "labels.csv is empty"),
+        (["image,target", "a,1", "b,7", "c,", "d,0"], "column target: 2 rows .* row 3: '7', row 4: ''"),
+        (["image,target", "a,1", "", "b,maybe"], "row 4: 'maybe'"),
+        (["image,diagnosis", "a,melanoma", "b,unknown"], "column diagnosis: 1 row .* row 3: 'unknown'"),
+        (["image,target", *["b,x"] * 9], "9 rows .*row 6: 'x' and 4 more"),
+        (["image,target", "a,1", " ,0"], "no image id in 1 row: 3"),
+        (["image,target", "a,1", "b,0", "a,0"], r"both as melanoma and as not: a \(rows 2, 4\)"),
+        (["image,target", "a,1", "a.jpg,0"], r"a.jpg \(rows 2, 3\)|both as melanoma and as not"),
+        (["image,target", "../x,1"], r"outside the data folder with '../x' \(row 2\)"),
+        (["image,target", "a,1", "p/../../x.jpg,0"], r"outside the data folder with 'p/../../x.jpg' \(row 3\)"),
+        (["image,target", r"..\x,1"], "outside the data folder"),
+        (["image,target", "/etc/passwd,1"], "outside the data folder"),
+        (["image,target", "C:\\x.jpg,1"], "outside the data folder"),
+        (["image,target", "a,1", "b,0,5"], "row 3: 3 values under 2 column names"),
+        (["image,target,target", "a,1,1"], "more than one column called target"),
+        (["image,target", 'a,"1'], "not a well-formed CSV"),
+    ],
+)
+def test_faulty_table(tmp_path: Path, lines: list[str], sentence: str) -> None:
+    put_plain(tmp_path, *lines)
+    with pytest.raises(DataError, match=sentence) as caught:
+        read_source(tmp_path)
+    assert str(tmp_path / "labels.csv") in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"\x00\x01\x02\x03" * 50, "not a text file"),
+        (b"PK\x03\x04 a workbook", "Save it as CSV"),
+        (b"\xff\xfeodd", "not a text file"),
+        (b"", "is empty"),
+    ],
+)
+def test_file_that_is_no_table(tmp_path: Path, content: bytes, sentence: str) -> None:
+    (tmp_path / "labels.csv").write_bytes(content)
+    with pytest.raises(DataError, match=sentence):
+        read_source(tmp_path)
+
+
+def test_table_that_cannot_be_opened(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"gone\.csv does not exist"):
+        read_labels(tmp_path / "gone.csv")
+    with pytest.raises(DataError, match="cannot be read"):
+        read_labels(tmp_path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_encodings_and_separators(tmp_path: Path, encoding: str, separator: str, newline: str) -> None:
+    put_photos(tmp_path, "a.jpg", "b.jpg")
+    lines = ["image,target,site,age", "a,1,Füße,45", "b,0,,"]
+    text = newline.join(line.replace(",", separator) for line in lines)
+    (tmp_path / "labels.csv").write_bytes(text.encode(encoding))
+    rows = read_source(tmp_path).rows
+    assert list(rows["target"]) == [1, 0]
+    assert rows.loc[0, "site"] == "Füße"
+    assert rows.loc[0, "age"] == 45
+
+
+def test_quoted_commas_and_padding(tmp_path: Path) -> None:
+    put_plain(tmp_path, "image , target,site,,", ' a ,1,"head, neck",,', "b,0", photos=2)
+    data = read_source(tmp_path)
+    assert targets(data) == {"a": 1, "b": 0}
+    assert list(data.rows["site"]) == ["head, neck", ""]
+
+
+def test_numeric_ids_keep_their_zeros(tmp_path: Path) -> None:
+    put_photos(tmp_path, "0042.jpg", "42.jpg", "1e3.jpg")
+    put_table(tmp_path, "image,target,patient_id", "0042,1,007", "42,0,7", "1e3,0,1.0")
+    data = read_source(tmp_path)
+    assert targets(data) == {"0042": 1, "42": 0, "1e3": 0}
+    assert sorted(data.rows["patient"]) == ["007", "1.0", "7"]
+    assert data.rows["group"].nunique() == 3
+
+
+# Faults that are counted
+
+
+def test_rows_without_a_photo_are_counted(tmp_path: Path) -> None:
+    put_plain(tmp_path, "image,target", "a,1", "b,0", *(f"gone{n},0" for n in range(8)), photos=2)
+    data = read_source(tmp_path)
+    assert len(data.rows) == 2
+    [warning] = data.warnings
+    assert warning == (
+        f"{tmp_path.name}: 8 rows of labels.csv without a photo left out: gone0, gone1, gone2, gone3, gone4 and 3 more."
+    )
+
+
+@pytest.mark.parametrize("photos", [0, 1])
+def test_next_to_no_photos_is_an_error(tmp_path: Path, photos: int) -> None:
+    put_plain(tmp_path, "image,target", "a,1", *(f"gone{n},0" for n in range(200)), photos=photos)
+    with pytest.raises(DataError, match=rf"photos for {photos} of the 201 rows of labels\.csv: none called .*gone"):
+        read_source(tmp_path)
+
+
+def test_photos_without_a_row_are_counted(tmp_path: Path) -> None:
+    put_plain(tmp_path, "image,target", "a,1", "b,0", photos=4)
+    put_photos(tmp_path, "test/e.jpg", "masks/a_mask.png", ".cache/f.jpg", "latest/g.jpg")
+    [warning] = read_source(tmp_path).warnings
+    assert warning.endswith("3 photos without a row left out: c.jpg, d.jpg, latest/g.jpg.")
+
+
+def test_repeated_rows_are_collapsed(tmp_path: Path) -> None:
+    put_plain(tmp_path, "image,target", "a,1", "b,0", "a,1", "b,0", "b.jpg,0", photos=2)
+    data = read_source(tmp_path)
+    assert targets(data) == {"a": 1, "b": 0}
+    first, second = data.warnings
+    assert "2 repeated rows left out, the first of each image kept (rows 4, 5)" in first
+    assert "1 repeated row left out, the first of each image kept (rows 6)" in second
+
+
+# What a row holds
+
+
+def test_groups(tmp_path: Path) -> None:
+    put_plain(
+        tmp_path / "clinic",
+        "image,target,patient_id,lesion_id",
+        "a,1,1,5",
+        "b,0,1,6",
+        "c,0,,1",
+        "d,1,,",
+    )
+    rows = read_source(tmp_path / "clinic").rows.set_index("image_id")
+    # A patient "1" and a lesion "1" are not one thing.
+    assert dict(rows["group"]) == {
+        "a": "clinic/patient 1",
+        "b": "clinic/patient 1",
+        "c": "clinic/lesion 1",
+        "d": "clinic/image d",
+    }
+
+
+def test_side_tables(tmp_path: Path) -> None:
+    put_plain(tmp_path, "image,target,width,height", "a,1,640,480", "b,0,,", "c,0,10,20", photos=3)
+    put_table(tmp_path, "image_name,width,height", "a,6000,4000", name="original_size.csv")
+    put_table(tmp_path, "image_name,ita,skin_tone_group", "b,41.2,Light", name="skin_tone.csv")
+    rows = read_source(tmp_path).rows.set_index("image_id")
+    assert rows["width"].fillna(-1).to_dict() == {"a": 6000, "b": -1, "c": 10}
+    assert rows["height"].fillna(-1).to_dict() == {"a": 4000, "b": -1, "c": 20}
+    assert rows["skin_tone"].to_dict() == {"a": "", "b": "Light", "c": ""}
+
+
+def test_faulty_side_table(tmp_path: Path) -> None:
+    put_plain(tmp_path, "image,target", "a,1", "b,0")
+    put_table(tmp_path, "image,tone", "a,Light", name="skin_tone.csv")
+    with pytest.raises(DataError, match=r"skin_tone\.csv needs an image column and skin_tone_group"):
+        read_source(tmp_path)
+
+
+# Several sources
+
+
+def test_same_ids_in_two_sources_are_two_patients(tmp_path: Path) -> None:
+    for name in ("one/data", "two/data"):
+        put_plain(tmp_path / name, "image,target,patient_id", "a,1,7", "b,0,8", photos=2)
+    data = read_sources([tmp_path / "one/data", tmp_path / "two/data"])
+    assert data.name == "data+data-2"
+    assert len(data.rows) == 4
+    assert data.rows["group"].nunique() == 4
+    assert list(data.rows["source"]) == ["data", "data", "data-2", "data-2"]
+    assert list(data.rows.index) == [0, 1, 2, 3]
+
+
+def test_archive_ids_mean_the_same_in_every_source(tmp_path: Path) -> None:
+    header = "image,target,patient_id"
+    put_table(tmp_path / "one", header, f"{ONE},1,IP_0000001", f"{TWO},0,IP_0000002")
+    put_table(tmp_path / "two", header, f"{THREE},0,IP_0000001", f"{TWO}_downsampled,0,IP_0000002")
+    put_photos(tmp_path, *(f"one/{image}.jpg" for image in (ONE, TWO)))
+    put_photos(tmp_path, f"two/{THREE}.jpg", f"two/{TWO}_downsampled.jpg")
+    data = read_sources([tmp_path / "one", tmp_path / "two"])
+    assert targets(data) == {ONE: 1, TWO: 0, THREE: 0}
+    groups = data.rows.set_index("image_id")["group"]
+    assert groups[ONE] == groups[THREE] == "IP_0000001"
+    assert any("1 photo held by several sources kept once" in warning for warning in data.warnings)
+
+
+def test_sources_that_contradict_each_other(tmp_path: Path) -> None:
+    for name, target in (("one", 1), ("two", 0)):
+        put_table(tmp_path / name, "image,target", f"{ONE},{target}", "a,0")
+        put_photos(tmp_path / name, f"{ONE}.jpg", "a.jpg")
+    with pytest.raises(DataError, match=f"one, two disagree .*{ONE}"):
+        read_sources([tmp_path / "one", tmp_path / "two"])
+
+
+def test_one_folder_twice(tmp_path: Path) -> None:
+    put_plain(tmp_path, "image,target", "a,1", "b,0")
+    with pytest.raises(DataError, match="given twice"):
+        read_sources([tmp_path, tmp_path / "x" / ".."])
+
+
+def test_hashes_follow_the_tables_content(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        put_plain(tmp_path / name, "image,target", "a,1", "b,0")
+    one, two = tmp_path / "one", tmp_path / "two"
+    put_table(two, "image,target", "a,1", "c,0")
+    data = read_sources([one, two])
+    assert data.hashes == {"one": sha256_file(one / "labels.csv"), "two": sha256_file(two / "labels.csv")}
+    assert re.fullmatch("[0-9a-f]{64}", data.sha256)
+    assert data.sha256 == read_sources([two, one]).sha256
+    put_table(two, "image,target", "a,1", "d,0")
+    assert data.sha256 != read_sources([one, two]).sha256
+
+
+def test_sha256_file(tmp_path: Path) -> None:
+    (tmp_path / "abc").write_bytes(b"abc")
+    # FIPS 180-2, appendix B.1
+    assert sha256_file(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    with pytest.raises(DataError, match="gone cannot be read"):
+        sha256_file(tmp_path / "gone")
+
+
+def test_texts() -> None:
+    assert listed("abc") == "a, b, c"
+    assert listed(range(1007)) == "0, 1, 2, 3, 4 and 1,002 more"
+    assert (counted(1, "row"), counted(2000, "row")) == ("1 row", "2,000 rows")
+
+
+# The real data
+
+
+def test_whole_official_table(shared_data: Path) -> None:
+    labels = read_labels(shared_data / "isic2020" / "ISIC_2020_Training_GroundTruth_v2.csv")
+    rows = labels.rows
+    assert len(rows) == 33_126
+    assert rows["target"].value_counts().to_dict() == {0: 32_542, 1: 584}
+    assert rows["patient"].nunique() == 2_056
+    assert labels.warnings == ()
+    assert (rows["diagnosis"] == "").sum() == 27_124  # "unknown" in the table
+
+
+@pytest.mark.parametrize(
+    ("folder", "images", "melanomas", "groups"),
+    [
+        ("isic2020", 908, 464, 624),
+        ("ham10000", 10_015, 1_113, 7_470),
+        ("isic2017", 2_146, 400, 2_146),
+        ("photos", 8, 4, 8),
+    ],
+)
+def test_real_folders(shared_data: Path, folder: str, images: int, melanomas: int, groups: int) -> None:
+    data = read_source(shared_data / folder)
+    assert len(data.rows) == images
+    assert data.rows["target"].sum() == melanomas
+    assert data.rows["group"].nunique() == groups
+    assert data.rows["path"].map(lambda path: Path(path).is_file()).all()
+    assert not any("without a" in warning for warning in data.warnings)
+
+
+def test_real_side_tables(shared_data: Path) -> None:
+    rows = read_source(shared_data / "isic2020").rows
+    assert rows["width"].notna().all()
+    assert ((rows["width"] == 6000) & (rows["height"] == 4000)).sum() > 100
+    assert set(rows["skin_tone"]) == {"Very light", "Light", "Intermediate", "Tan"}
+
+
+def test_real_photos_are_also_in_isic_2017(shared_data: Path) -> None:
+    data = read_sources([shared_data / "isic2017", shared_data / "photos"])
+    assert data.rows["group"].is_unique
+    assert any("photos held by several sources kept once" in warning for warning in data.warnings)
+
+
+def test_official_table_with_photos_for_few_rows(shared_data: Path) -> None:
+    data = read_source(shared_data / "isic2020" / "ISIC_2020_Training_GroundTruth_v2.csv")
+    assert len(data.rows) == 908
+    assert len(data.warnings) == 1  # one sentence for 32,218 rows
+    assert "32,218 rows of ISIC_2020_Training_GroundTruth_v2.csv without a photo left out" in data.warnings[0]
