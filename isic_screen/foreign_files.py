@@ -1,5 +1,7 @@
 """Names the files that people hand over for photos, so that the refusal can say what to do about each."""
 
+import codecs
+
 SAVE_AS_JPEG = "Export it as JPEG and try again."
 ONE_BY_ONE = "Unpack it and choose the photos inside."
 SAVE_FRAME = "Save the frame you mean as JPEG and try again."
@@ -70,4 +72,10 @@ def _describe_media(data: bytes) -> str:
 
 
 def _is_text(head: bytes) -> bool:
-    return not any(byte < 9 or 13 < byte < 32 or byte == 127 for byte in head) or head[:2] in (b"\xff\xfe", b"\xfe\xff")
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return True  # the mark of UTF-16
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(head)  # incremental: the last character may be cut
+    except UnicodeDecodeError:
+        return False
+    return all(character.isprintable() or character.isspace() for character in text)

@@ -101,9 +101,9 @@ def draft_scale(width: int, height: int) -> int:
 def _read(source: Source) -> bytes:
     if isinstance(source, bytes):
         return _bounded(source)
-    if not isinstance(source, str | os.PathLike):
-        return _bounded(source.read(MAX_BYTES + 1))
     try:
+        if not isinstance(source, str | os.PathLike):
+            return _bounded(source.read(MAX_BYTES + 1))
         mode = os.stat(source).st_mode
         if stat.S_ISDIR(mode):
             raise PhotoError("is a folder, not a photo. Choose a photo inside it.")
@@ -128,6 +128,7 @@ def _bounded(data: bytes) -> bytes:
 
 
 def _decode(photo_file: PhotoFile, max_pixels: int) -> Image.Image:
+    max_pixels = min(max_pixels, photo_file.most_pixels or max_pixels)
     if photo_file.size is not None:
         _check_size(photo_file.size, photo_file.cost, max_pixels)
     with _DECODERS[photo_file.format](BytesIO(photo_file.data)) as image:

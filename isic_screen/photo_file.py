@@ -10,7 +10,7 @@ import struct
 import zlib
 from dataclasses import dataclass, field
 
-from PIL import TiffTags
+from PIL import Image, TiffTags
 
 from isic_screen.errors import PhotoError
 from isic_screen.foreign_files import SAVE_AS_JPEG, describe
@@ -35,7 +35,8 @@ class PhotoFile:
 
     ``data`` is the file without its metadata. ``orientation`` is the Exif one, 1 to 8. ``size`` is (width, height)
     where it has to be known before the decoder is made, else None. ``cost`` is the memory in bytes that decoding takes
-    for each pixel of the file at most, beside the picture of the final size.
+    for each pixel of the file at most, beside the picture of the final size. ``most_pixels`` is a limit of the
+    decoder's own.
     """
 
     format: str
@@ -43,6 +44,7 @@ class PhotoFile:
     orientation: int = 1
     size: tuple[int, int] | None = None
     cost: float = 4
+    most_pixels: int | None = None
     deep_grey: DeepGrey = field(default_factory=DeepGrey)
 
 
@@ -56,7 +58,7 @@ def read_photo_file(data: bytes) -> PhotoFile:
         if data.startswith(signature) and (signature != b"RIFF" or data[8:12] == b"WEBP"):
             try:
                 return reader(data)
-            except (struct.error, IndexError):  # a length or offset in the file points outside of it
+            except (struct.error, IndexError, ValueError):  # a length or offset in the file points outside of it
                 raise _damaged() from None
     raise PhotoError(describe(data))
 
@@ -74,7 +76,7 @@ def _animated(kind: str) -> PhotoError:
 
 def _read_jpeg(data: bytes) -> PhotoFile:
     """Keeps the segments that decoding needs, drops Exif, XMP, comments, thumbnails and all images but the first."""
-    kept, exif, progressive, components, at = [data[:2]], b"", False, 3, 2
+    kept, exif, frame, at = [data[:2]], b"", b"", 2
     while True:
         if data[at] != 0xFF:
             raise _damaged()
@@ -92,7 +94,7 @@ def _read_jpeg(data: bytes) -> PhotoFile:
         if marker == 0xE1 and segment[4:10] == b"Exif\0\0":
             exif = exif or segment[10:]
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # a frame header
-            progressive, components = marker in (0xC2, 0xC6, 0xCA, 0xCE), segment[9]
+            frame = segment
         is_profile = marker == 0xE2 and segment[4:16] == b"ICC_PROFILE\0"
         # JFIF (APP0) and Adobe (APP14) tell how colours are stored; the other APPn and comments are metadata.
         if is_profile or marker in (0xE0, 0xEE) or not (0xE0 <= marker <= 0xEF or marker == 0xFE):
@@ -101,9 +103,21 @@ def _read_jpeg(data: bytes) -> PhotoFile:
     scans = data.count(b"\xff\xda", at)
     if scans > MAX_SCANS:
         raise PhotoError(f"has {scans} JPEG scans, which no camera writes. {SAVE_AS_JPEG}")
+    if frame[1] < 0xC8 and 8 * (len(data) - at) < _mcus(frame):
+        raise _damaged()  # Huffman codes spend a bit at least on each unit; libjpeg would fill the rest with grey
     # With more than one scan libjpeg holds all coefficients of the image, 2 bytes each, whatever size is asked for.
-    cost = 2 * components if progressive or scans > 1 else 0
+    cost = 2 * frame[9] if scans > 1 or frame[1] not in (0xC0, 0xC1) else 0
     return PhotoFile("JPEG", b"".join(kept) + data[at:], _orientation(exif), cost=cost)
+
+
+def _mcus(frame: bytes) -> int:
+    """How many minimum coded units a JPEG with this frame header has (ITU-T T.81, A.2 and B.2.2)."""
+    height, width = struct.unpack_from(">HH", frame, 5)
+    sampling = frame[11::3]
+    across, down = 8 * max(s >> 4 for s in sampling), 8 * max(s & 15 for s in sampling)
+    if not across or not down:
+        raise _damaged()
+    return int(-(-width // across) * -(-height // down))
 
 
 def _read_png(data: bytes) -> PhotoFile:
@@ -224,6 +238,7 @@ def _read_tiff(data: bytes) -> PhotoFile:
         _upright(_value(entries, 274, order, 1)),
         # One strip or tile, which may be the whole image, is decoded beside it: 4 to 8 bytes a pixel.
         cost=4 + max(4, 2 * samples) * part / strip,
+        most_pixels=Image.MAX_IMAGE_PIXELS,  # the TIFF decoder warns above it, even when not called by Image.open
         deep_grey=deep_grey,
     )
 
