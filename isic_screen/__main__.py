@@ -79,9 +79,9 @@ def _screen(given: argparse.Namespace) -> int:
     screener = Screener(load_model(given.model or BUNDLED_MODEL))
     threshold = screener.facts.default_threshold if given.threshold is None else given.threshold
     names, files = zip(*photos, strict=True)
-    results = tqdm(screen_files(screener, files, workers=given.workers), total=len(files), unit="photo")
     # newline="": csv writes its own line ends
     with open(given.csv, "w", newline="", encoding="utf-8") if given.csv else nullcontext(sys.stdout) as out:
+        results = tqdm(screen_files(screener, files, workers=given.workers), total=len(files), unit="photo")
         failures = write_csv(out, zip(names, results, strict=True), threshold)
     if failures:
         print(f"{failures} of {len(files)} photos could not be read; the reasons are in the CSV.", file=sys.stderr)
@@ -92,8 +92,8 @@ def _evaluate(given: argparse.Namespace) -> int:
     from isic_screen.artifact import BUNDLED_MODEL, load_model
     from isic_screen.evaluation.model_evaluation import evaluate_model
 
-    summary = evaluate_model(load_model(given.model or BUNDLED_MODEL), given.data, given.out, workers=given.workers)
-    print(summary, file=sys.stderr)
+    evaluate_model(load_model(given.model or BUNDLED_MODEL), given.data, given.out, workers=given.workers)
+    print(f"Wrote {given.out / 'report.md'}", file=sys.stderr)
     return 0
 
 

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
-from isic_screen.data.images import read_photos, sha256_file
+from isic_screen.data.hashing import sha256_file
+from isic_screen.data.images import read_photos
 from isic_screen.errors import PhotoError
 from isic_screen.network import ScreenNet
 from isic_screen.training.augmentation import Augmentation

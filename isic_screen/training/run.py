@@ -17,9 +17,8 @@ from torch import nn
 
 from isic_screen.artifact import ModelFacts, save_model
 from isic_screen.calibration import Calibration, cross_fitted, fit_platt
-from isic_screen.data.duplicates import drop_duplicates
 from isic_screen.data.images import find_unreadable
-from isic_screen.data.splits import fold_rows, load_split, save_split, split_rows
+from isic_screen.data.splits import TRAIN, VALIDATION, fold_rows, leak, load_split, save_split, split_rows
 from isic_screen.data.tables import DataSet, read_sources
 from isic_screen.errors import RecipeError, TrainingError
 from isic_screen.evaluation.figures import save_curves
@@ -58,22 +57,22 @@ def train(folders: Sequence[Path], recipe: Recipe, about: dict[str, Any], settin
     """
     out = setting.out
     _claim(out, recipe, setting.resume)
-    data = drop_duplicates(read_sources(folders))
+    data = read_sources(folders)
     for warning in data.warnings:
         _say(f"Warning: {warning}")
     run = _Run.prepare(data, recipe, setting)
     parts = run.split()
-    validation = run.rows[parts == "validation"]
+    validation = run.rows[parts == VALIDATION]
 
-    _say(f"Training on {_count(run.rows[parts == 'training'])}; validating on {_count(validation)}.")
-    head, finished = run.fit_part(parts == "training", parts == "validation", out / "checkpoint.safetensors")
+    _say(f"Training on {_count(run.rows[parts == TRAIN])}; validating on {_count(validation)}.")
+    head, finished = run.fit_part(parts == TRAIN, parts == VALIDATION, out / "checkpoint.safetensors")
     _write_history(out, finished)
 
     if recipe.folds:
         held_out = run.cross_validate()
         basis = f"{recipe.folds}-fold cross-validation; no fold's training or choice of epoch saw its images"
     else:
-        logits = run.logits(head, parts == "validation")
+        logits = run.logits(head, parts == VALIDATION)
         held_out = validation.assign(logit=logits, fold=run.folds_of(validation, CALIBRATION_FOLDS))
         basis = "the validation part, on which the best epoch was chosen as well: slightly optimistic"
     if recipe.split == "image":
@@ -109,7 +108,7 @@ class _Run:
     data: DataSet
     rows: pd.DataFrame
     """Readable images; the index is the row of `features` when there are any."""
-    unreadable: dict[str, str]
+    unreadable: list[str]
     recipe: Recipe
     setting: Setting
     network: ScreenNet
@@ -140,23 +139,25 @@ class _Run:
                 setting.workers,
             )
             features = extractor.cached(paths, setting.cache)
-            failures = features.unreadable
+            readable, unreadable = rows.drop(index=list(features.unreadable)), list(features.unreadable.values())
         else:
-            failures = find_unreadable(paths, setting.workers)
-        unreadable = {rows.at[index, "path"]: reason for index, reason in failures.items()}
+            readable, failures = find_unreadable(rows, setting.workers)
+            unreadable = [reason for _, reason in failures]
         if unreadable:
             _say(f"Warning: {len(unreadable)} of {len(rows)} images cannot be read and are set aside:")
-            for reason in list(unreadable.values())[:10]:
+            for reason in unreadable[:10]:
                 _say(f"  {reason}")
-        return cls(data, rows.drop(index=list(failures)), unreadable, recipe, setting, network, features)
+        return cls(data, readable, unreadable, recipe, setting, network, features)
 
     def split(self) -> pd.Series:
-        """ "training" or "validation" for each row, saved to split.csv."""
+        """TRAIN or VALIDATION for each row, saved to split.csv; says so when patients stand on both sides."""
         if self.setting.split_file is not None:
             parts = load_split(self.setting.split_file, self.rows)
         else:
             parts = split_rows(self.rows, fraction=self.recipe.validation_fraction, by=self._by, seed=self.recipe.seed)
         save_split(self.setting.out / "split.csv", self.rows, parts)
+        if warning := leak(self.rows, parts):
+            _say(f"Warning: {warning}")
         return parts
 
     def folds_of(self, rows: pd.DataFrame, folds: int) -> pd.Series:
@@ -179,7 +180,7 @@ class _Run:
             inner = inner.reindex(self.rows.index, fill_value="held out")
             _say(f"Fold {fold + 1} of {self.recipe.folds}")
             head, _ = self.fit_part(
-                inner == "training", inner == "validation", self.setting.out / "folds" / f"fold-{fold + 1}.safetensors"
+                inner == TRAIN, inner == VALIDATION, self.setting.out / "folds" / f"fold-{fold + 1}.safetensors"
             )
             logits[folds == fold] = self.logits(head, folds == fold)
         return self.rows.assign(logit=logits, fold=folds)
@@ -214,7 +215,7 @@ class _Run:
 
     def _batches(self, mask: pd.Series) -> Batches:
         rows = self.rows[mask]
-        targets = rows["target"].to_numpy(np.int64)
+        targets = np.array(rows["target"], np.int64)  # a copy: pandas' own memory is read-only, which torch minds
         recipe = self.recipe
         if self.features is not None:
             indices = rows.index.to_numpy(np.int64)
@@ -284,10 +285,10 @@ def _facts(
         "command": run.setting.command,
         "date": date.today().isoformat(),
         "recipe": asdict(recipe),
-        "data_sha256": run.data.sha256,
+        "table_sha256": run.data.hashes,
         "sources": {source: _counts(rows) for source, rows in run.rows.groupby("source")},
-        "training_part": _counts(run.rows[parts == "training"]),
-        "validation_part": _counts(run.rows[parts == "validation"]),
+        "training_part": _counts(run.rows[parts == TRAIN]),
+        "validation_part": _counts(run.rows[parts == VALIDATION]),
         "unreadable": len(run.unreadable),
         "warnings": list(run.data.warnings),
         "best_epoch": finished.best_epoch,

@@ -1,0 +1,52 @@
+"""A finished model on a data set with known diagnoses: screen every image, then report."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from isic_screen.artifact import Model
+from isic_screen.batch import screen_files
+from isic_screen.data.tables import read_sources
+from isic_screen.errors import DataError, PhotoError
+from isic_screen.evaluation.report import write_report
+from isic_screen.screener import Screener
+
+
+def evaluate_model(model: Model, folders: Sequence[Path], out: Path, *, workers: int = 2) -> dict[str, Any]:
+    """Write the evaluation report of `model` on the data sets in `folders` to `out`; returns its metrics.
+
+    An image that cannot be read is left out and named in the report. Raises DataError when none can be read, or the
+    data cannot.
+    """
+    data = read_sources(folders)
+    notes = list(data.warnings)
+    paths = data.rows["path"].tolist()
+    screener = Screener(model)
+    results = list(tqdm(screen_files(screener, paths, workers=workers), total=len(paths), unit="image"))
+    failures = [str(result) for result in results if isinstance(result, PhotoError)]
+    screenings = [result for result in results if not isinstance(result, PhotoError)]
+    if not screenings:
+        raise DataError(f"None of the {len(paths)} images could be read. The first: {failures[0]}")
+    if failures:
+        notes.append(f"{len(failures)} of {len(paths)} images could not be read and are left out: {failures[:10]}")
+    trained_on = set(model.facts.training.get("table_sha256", {}).values())
+    if trained_on & set(data.hashes.values()):
+        notes.append("The model was trained on a data set with this very label table: these figures flatter it.")
+    for note in notes:
+        print(f"Warning: {note}", file=sys.stderr)
+    predictions = data.rows[[not isinstance(result, PhotoError) for result in results]].assign(
+        logit=[screening.logit for screening in screenings],
+        probability=[screening.probability for screening in screenings],
+    )
+    return write_report(
+        out,
+        predictions,
+        prevalence=model.facts.prevalence,
+        operating_points=model.facts.operating_points,
+        title=f"{model.facts.name} {model.facts.version} on {data.name}",
+        notes=notes,
+        model_line=f"{model.facts.backbone}, SHA-256 {model.sha256}",
+    )

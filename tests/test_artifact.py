@@ -1,0 +1,124 @@
+import json
+import struct
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from isic_screen.artifact import ModelFacts, load_model, read_facts, save_model
+from isic_screen.errors import ModelFileError
+from tests.conftest import example_facts
+
+
+def _header(data: bytes) -> tuple[dict, int]:
+    length = struct.unpack("<Q", data[:8])[0]
+    return json.loads(data[8 : 8 + length]), 8 + length
+
+
+def _with_metadata(data: bytes, **changes: str | None) -> bytes:
+    """The model file with entries of its metadata replaced, or removed where None."""
+    header, start = _header(data)
+    metadata = {**header["__metadata__"], **changes}
+    header["__metadata__"] = {name: value for name, value in metadata.items() if value is not None}
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + data[start:]
+
+
+def _with_facts(data: bytes, **changes: object) -> bytes:
+    facts = json.loads(_header(data)[0]["__metadata__"]["isic_screen"])
+    for name, value in changes.items():
+        if value is None:
+            del facts[name]
+        else:
+            facts[name] = value
+    return _with_metadata(data, isic_screen=json.dumps(facts))
+
+
+def test_a_model_comes_back_as_it_was_saved(lite0, lite0_file):
+    model = load_model(lite0_file)
+    assert model.facts == example_facts(lite0)
+    assert read_facts(lite0_file) == model.facts
+    images = torch.randn(2, 3, 224, 224)
+    with torch.inference_mode():
+        # Half precision in the file: the logit moves by less than a probability can show.
+        torch.testing.assert_close(model.network(images), lite0(images), atol=2e-3, rtol=2e-3)
+    assert not model.network.training
+
+
+def test_the_file_fits_a_space_without_lfs(lite0_file):
+    assert lite0_file.stat().st_size < 10_000_000
+
+
+def test_saving_is_all_or_nothing(lite0, tmp_path, monkeypatch):
+    path = tmp_path / "model.safetensors"
+    save_model(path, lite0, example_facts(lite0))
+    before = path.read_bytes()
+
+    def disk_full(tensors, file, metadata):
+        file.write_bytes(b"half a file")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("isic_screen.artifact.save_file", disk_full)
+    with pytest.raises(OSError, match="No space"):
+        save_model(path, lite0, replace(example_facts(lite0), version="2"))
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_nan_never_travels_in_the_facts(lite0):
+    with pytest.raises(ValueError, match="JSON"):
+        example_facts(lite0, metrics={"auc": float("nan")}).to_json()
+
+
+def test_facts_survive_json_with_their_types(lite0):
+    facts = example_facts(lite0)
+    assert ModelFacts.from_json(facts.to_json()) == facts
+
+
+BROKEN = {
+    "empty": (lambda data: b"", "no whole safetensors file"),
+    "text": (lambda data: b"not a model" * 99, "no whole safetensors file"),
+    "truncated": (lambda data: data[: len(data) // 2], "no whole safetensors file"),
+    "header cut": (lambda data: data[:100], "no whole safetensors file"),
+    "a stranger's safetensors": (
+        lambda data: _with_metadata(data, isic_screen=None, format_version=None),
+        "not a model file of isic_screen",
+    ),
+    "future format": (lambda data: _with_metadata(data, format_version="99"), "format version 99.*reads 1"),
+    "facts no JSON": (lambda data: _with_metadata(data, isic_screen="{"), "facts about the model cannot be used"),
+    "a fact missing": (lambda data: _with_facts(data, calibration=None), "missing or unknown: calibration"),
+    "a fact too many": (lambda data: _with_facts(data, mood="good"), "missing or unknown: mood"),
+    "falling calibration": (
+        lambda data: _with_facts(
+            data, calibration={"slope": -1, "intercept": 0, "fitted_prevalence": 0.5, "prevalence": 0.02}
+        ),
+        "slope must be positive",
+    ),
+    "another backbone": (lambda data: _with_facts(data, backbone="resnet18"), "tensors do not fit resnet18"),
+    "unknown backbone": (lambda data: _with_facts(data, backbone="hf-hub:someone/model"), "knows no backbone"),
+    "another head": (lambda data: _with_facts(data, hidden=64), "tensors do not fit"),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_file_that_does_not_fit_is_refused_with_the_reason(kind, lite0_file, tmp_path):
+    breaks, sentence = BROKEN[kind]
+    path = tmp_path / "broken.safetensors"
+    path.write_bytes(breaks(lite0_file.read_bytes()))
+    with pytest.raises(ModelFileError, match=sentence):
+        load_model(path)
+
+
+def test_a_missing_file_says_where_models_come_from(tmp_path):
+    with pytest.raises(ModelFileError, match=r"no model file.*train/run\.py"):
+        load_model(tmp_path / "model.safetensors")
+
+
+def test_weights_that_are_not_numbers_are_refused(lite0, tmp_path):
+    tensors = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in lite0.state_dict().items()}
+    tensors["head.out.bias"] = torch.tensor([float("nan")])
+    path = tmp_path / "nan.safetensors"
+    save_file(tensors, path, {"format_version": "1", "isic_screen": example_facts(lite0).to_json()})
+    with pytest.raises(ModelFileError, match="not numbers"):
+        load_model(path)

@@ -1,0 +1,144 @@
+"""`python -m isic_screen` as a user types it: in a process of its own, by exit status, standard output and error."""
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from isic_screen.__main__ import main
+from tests.conftest import ROOT, lesion
+
+COLUMNS = ["file", "probability", "threshold", "flagged", "quality", "error"]
+
+
+def _run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "isic_screen", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)
+
+
+def _rows(file: Path) -> list[dict[str, str]]:
+    with open(file, newline="", encoding="utf-8") as text:
+        reader = csv.DictReader(text)
+        assert reader.fieldnames == COLUMNS
+        return list(reader)
+
+
+@pytest.fixture
+def photos(tmp_path) -> Path:
+    folder = tmp_path / "photos"
+    (folder / "deep" / "er").mkdir(parents=True)
+    lesion(0).save(folder / "b.jpg")
+    lesion(1, dark=True).save(folder / "deep" / "er" / "a.PNG")
+    (folder / "broken.jpg").write_bytes(b"no photo")
+    (folder / "notes.txt").write_text("not a photo, and not called one")
+    return folder
+
+
+def test_screening_a_folder_writes_a_row_a_photo_and_says_which_failed(photos, tmp_path, lite0_file):
+    out = tmp_path / "out.csv"
+    done = _run("screen", photos, "--csv", out, "--model", lite0_file)
+    rows = _rows(out)
+    assert [row["file"] for row in rows] == ["b.jpg", "broken.jpg", "deep/er/a.PNG"]
+    good, broken, deep = rows
+    for row in (good, deep):
+        assert 0 < float(row["probability"]) < 1
+        assert float(row["threshold"]) == 0.03
+        assert row["flagged"] == str(int(float(row["probability"]) >= 0.03))
+        assert row["quality"]
+        assert row["error"] == ""
+    assert broken["probability"] == broken["flagged"] == ""
+    assert "broken.jpg" in broken["error"]
+    assert done.returncode == 3
+    assert done.stdout == ""
+    assert "1 of 3 photos could not be read" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_files_keep_their_names_and_the_threshold_can_be_set(photos, capsys, lite0_file):
+    file = photos / "b.jpg"
+    assert main(["screen", str(file), "--threshold", "0", "--model", str(lite0_file)]) == 0
+    rows = list(csv.DictReader(capsys.readouterr().out.splitlines()))
+    assert [row["file"] for row in rows] == [str(file)]
+    assert (rows[0]["threshold"], rows[0]["flagged"]) == ("0", "1")
+
+
+def test_a_file_that_is_not_there_keeps_its_row(photos, tmp_path, lite0_file, capsys):
+    out = tmp_path / "out.csv"
+    paths = [str(photos / "b.jpg"), str(photos / "gone.jpg")]
+    assert main(["screen", *paths, "--csv", str(out), "--model", str(lite0_file)]) == 3
+    assert "gone.jpg" in _rows(out)[1]["error"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["{empty}"], "There is no photo in the folder"),
+        (["{photo}", "--model", "{photo}"], "no whole safetensors file"),
+        (["{photo}", "--model", "gone.safetensors"], "There is no model file"),
+        (["{photo}", "--csv", "{empty}"], "Is a directory"),
+        (["{photo}", "--csv", "{empty}/no/such/out.csv"], "No such file or directory"),
+    ],
+)
+def test_what_cannot_be_done_is_a_sentence_and_status_2(arguments, sentence, photos, tmp_path, lite0_file, capsys):
+    (tmp_path / "empty").mkdir()
+    words = [word.format(empty=tmp_path / "empty", photo=photos / "b.jpg") for word in arguments]
+    if "--model" not in words:
+        words += ["--model", str(lite0_file)]
+    assert main(["screen", *words]) == 2
+    error = capsys.readouterr().err
+    assert sentence in error
+    assert error.strip().splitlines()[-1].startswith("error: ")
+
+
+@pytest.mark.parametrize("threshold", ["-0.1", "1.1", "often"])
+def test_a_threshold_that_is_no_probability_is_refused(threshold, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["screen", "a.jpg", "--threshold", threshold])
+    assert stop.value.code == 2
+    assert "--threshold" in capsys.readouterr().err
+
+
+def test_help_is_for_people_and_does_not_load_torch():
+    code = (
+        "import sys, isic_screen.__main__ as m\n"
+        "try: m.main(['--help'])\n"
+        "except SystemExit as stop: print('status', stop.code, 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert "screen" in done.stdout
+    assert "evaluate" in done.stdout
+    assert "not a diagnosis" in done.stdout
+    assert "status 0 False" in done.stdout
+
+
+def test_evaluating_writes_the_report(lesion_folder, tmp_path, lite0_file):
+    done = _run("evaluate", "--data", lesion_folder, "--out", tmp_path / "report", "--model", lite0_file)
+    assert done.returncode == 0, done.stderr
+    metrics = json.loads((tmp_path / "report" / "metrics.json").read_text())
+    assert "NaN" not in json.dumps(metrics)
+    for name in ("predictions.csv", "report.md"):
+        assert (tmp_path / "report" / name).stat().st_size > 0
+    assert list((tmp_path / "report" / "figures").glob("*.png"))
+
+
+def test_evaluating_on_one_class_says_so_and_invents_nothing(lesion_folder, tmp_path, lite0_file):
+    folder = shutil.copytree(lesion_folder, tmp_path / "benign")
+    table = (folder / "labels.csv").read_text().splitlines()
+    (folder / "labels.csv").write_text("\n".join([table[0], *(line for line in table[1:] if line.endswith(",0"))]))
+    done = _run("evaluate", "--data", folder, "--out", tmp_path / "report", "--model", lite0_file)
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 0, done.stderr
+    report = (tmp_path / "report" / "report.md").read_text()
+    assert "melanoma" in report
+
+
+def test_real_photos_follow_the_contract(shared_data, tmp_path, bundled_model):
+    out = tmp_path / "out.csv"
+    assert main(["screen", str(shared_data / "photos"), "--csv", str(out)]) == 0
+    rows = _rows(out)
+    assert [row["file"] for row in rows] == sorted(path.name for path in (shared_data / "photos").glob("*.jpg"))
+    assert all(row["probability"] and not row["error"] for row in rows)

@@ -1,0 +1,180 @@
+"""`python train/run.py` from tables to a model file that the page can load."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from isic_screen import Screener, load_model, open_photo
+from tests.conftest import ROOT, lesion
+
+# A backbone that is small and needs no hub; the real one is trained in test_a_real_subset.
+QUICK = [
+    *("--set", "batch_size=8", "--set", "input_size=96", "--set", "epochs=3", "--set", "learning_rate=3e-3"),
+    *("--backbone", "tf_efficientnet_lite0"),
+]
+OUTPUTS = {"model.safetensors", "recipe.toml", "history.csv", "curves.png", "split.csv", "metrics.json"}
+OUTPUTS |= {"predictions.csv", "report.md", "figures", "checkpoint.safetensors"}
+
+
+def _train(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "train" / "run.py"), *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def run(lesion_folder, cache, tmp_path_factory) -> Path:
+    """A finished run on drawn lesions, cross-validated."""
+    out = tmp_path_factory.mktemp("runs") / "first"
+    done = _train("--data", lesion_folder, "--out", out, "--cache", cache, *QUICK, "--set", "folds=3")
+    assert done.returncode == 0, done.stderr
+    assert "epoch  train loss" in done.stderr
+    return out
+
+
+def test_a_run_writes_everything(run):
+    assert OUTPUTS <= {path.name for path in run.iterdir()}
+    assert len(pd.read_csv(run / "history.csv")) == 3
+
+
+def test_the_model_learnt_what_the_drawings_show(run):
+    facts = load_model(run / "model.safetensors").facts
+    assert facts.training["validation_auc"] > 0.9
+    screener = Screener(load_model(run / "model.safetensors"))
+    dark, light = (screener.screen(lesion(99, dark=dark)) for dark in (True, False))
+    assert dark.probability > light.probability
+
+
+def test_the_file_says_what_it_was_trained_on_and_how_good_it_was(run, lesion_folder):
+    facts = load_model(run / "model.safetensors").facts
+    (source,) = facts.training["sources"].values()
+    assert source == {"images": 48, "melanomas": 16, "groups": 24}
+    assert facts.training["command"].startswith("python ")
+    assert facts.training["recipe"]["folds"] == 3
+    assert facts.metrics["basis"].startswith("3-fold")
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert {key: facts.metrics[key] for key in metrics} == metrics
+    assert facts.threshold_table.positives + facts.threshold_table.negatives == 48
+    assert facts.default_threshold == facts.operating_points["0.95"]
+    assert facts.threshold_table.at(facts.default_threshold).sensitivity.value >= 0.95
+    assert facts.calibration.prevalence == 0.018
+
+
+def test_no_patient_is_on_both_sides(run, lesion_folder):
+    parts = pd.read_csv(run / "split.csv").set_index("image_id")["part"]
+    patients = pd.read_csv(lesion_folder / "labels.csv").set_index("image_name")["patient_id"]
+    assert (parts.groupby(patients).nunique() == 1).all()
+    assert set(parts) == {"train", "validation"}
+
+
+def test_out_of_fold_predictions_cover_every_image_once(run):
+    predictions = pd.read_csv(run / "predictions.csv")
+    assert len(predictions) == predictions["image_id"].nunique() == 48
+
+
+def test_the_same_recipe_gives_the_same_auc_and_a_saved_split_is_kept(run, lesion_folder, cache, tmp_path):
+    done = _train(
+        *("--data", lesion_folder, "--out", tmp_path / "again", "--cache", cache, "--split", run / "split.csv"), *QUICK
+    )
+    assert done.returncode == 0, done.stderr
+    first, again = (pd.read_csv(out / "history.csv") for out in (run, tmp_path / "again"))
+    pd.testing.assert_frame_equal(first.drop(columns="seconds"), again.drop(columns="seconds"))
+    pd.testing.assert_frame_equal(pd.read_csv(run / "split.csv"), pd.read_csv(tmp_path / "again" / "split.csv"))
+
+
+def test_a_run_is_not_overwritten_and_a_resumed_one_agrees(run, lesion_folder, cache, tmp_path):
+    refused = _train("--data", lesion_folder, "--out", run, "--cache", cache, *QUICK, "--set", "folds=3")
+    assert refused.returncode == 2
+    assert "holds a run already" in refused.stderr
+    before = load_model(run / "model.safetensors")
+    resumed = _train("--data", lesion_folder, "--out", run, "--cache", cache, *QUICK, "--set", "folds=3", "--resume")
+    assert resumed.returncode == 0, resumed.stderr
+    after = load_model(run / "model.safetensors")
+    assert after.facts.metrics == before.facts.metrics
+    assert after.facts.calibration == before.facts.calibration
+    for name, tensor in before.network.state_dict().items():
+        assert (after.network.state_dict()[name] == tensor).all(), name
+
+
+def test_without_a_cache_the_backbone_runs_for_every_batch(run, lesion_folder, tmp_path):
+    done = _train(
+        *("--data", lesion_folder, "--out", tmp_path / "uncached", "--cache", tmp_path / "cache"),
+        *(*QUICK, "--set", "feature_views=0", "--set", "epochs=2"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "cache").exists()
+    assert pd.read_csv(tmp_path / "uncached" / "history.csv")["validation_auc"].max() > 0.9
+
+
+def test_the_papers_image_split_says_that_it_leaks(lesion_folder, cache, tmp_path):
+    out = tmp_path / "leaky"
+    done = _train("--data", lesion_folder, "--out", out, "--cache", cache, *QUICK, "--set", "split=image")
+    assert done.returncode == 0, done.stderr
+    assert "This split leaks" in done.stderr
+    assert "leak" in load_model(out / "model.safetensors").facts.metrics["basis"]
+
+
+def test_a_corrupt_image_is_set_aside_and_training_goes_on(lesion_folder, cache, tmp_path):
+    import shutil
+
+    folder = shutil.copytree(lesion_folder, tmp_path / "data")
+    (folder / "images" / "lesion-05.jpg").write_bytes(b"no photo")
+    out = tmp_path / "out"
+    done = _train("--data", folder, "--out", out, "--cache", cache, *QUICK)
+    assert done.returncode == 0, done.stderr
+    assert "1 of 48 images cannot be read" in done.stderr
+    assert "lesion-05.jpg" in done.stderr
+    assert load_model(out / "model.safetensors").facts.training["unreadable"] == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ("one class", "melanoma"),
+        ("no table", "label table"),
+        ("no folder", "data"),
+    ],
+)
+def test_data_that_cannot_be_trained_on_fail_before_training(change, sentence, lesion_folder, cache, tmp_path):
+    import shutil
+
+    folder = shutil.copytree(lesion_folder, tmp_path / "data")
+    if change == "one class":
+        (folder / "labels.csv").write_text((folder / "labels.csv").read_text().replace(",1\n", ",0\n"))
+    elif change == "no table":
+        (folder / "labels.csv").unlink()
+    else:
+        shutil.rmtree(folder)
+    done = _train("--data", folder, "--out", tmp_path / "out", "--cache", cache, *QUICK)
+    assert done.returncode == 2
+    assert done.stderr.count("error:") == 1
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "epoch  train loss" not in done.stderr
+
+
+def test_a_real_subset_trains_end_to_end(shared_data, cache, tmp_path):
+    """60 real images at full input size: the AUC means nothing yet, the way from photo to model file does."""
+    official = pd.read_csv(shared_data / "isic2020" / "train.csv")
+    chosen = pd.concat([rows.head(30) for _, rows in official.groupby("target")])
+    folder = tmp_path / "subset"
+    (folder / "train").mkdir(parents=True)
+    for name in chosen["image_name"]:
+        (folder / "train" / f"{name}.jpg").symlink_to((shared_data / "isic2020" / "train" / f"{name}.jpg").resolve())
+    chosen.to_csv(folder / "train.csv", index=False)
+    out = tmp_path / "out"
+    done = _train(
+        *("--data", folder, "--out", out, "--cache", cache, "--backbone", "tf_efficientnet_lite0"),
+        *("--set", "feature_views=1", "--set", "epochs=3"),
+    )
+    assert done.returncode == 0, done.stderr
+    photo = next((folder / "train").iterdir())
+    assert 0 < Screener(load_model(out / "model.safetensors")).screen(open_photo(photo)).probability < 1
