@@ -68,9 +68,16 @@ def test_only_a_few_photos_are_read_ahead(paths: list[str]) -> None:
 
 
 def test_stopping_early_ends_the_workers(paths: list[str]) -> None:
-    results = read_photos(paths[:1] * 100, lambda photo: None, 2)
+    begun = []
+
+    def slow(photo: Image.Image) -> None:
+        begun.append(1)
+        time.sleep(0.1)
+
+    results = read_photos(paths[:1] * 100, slow, 2)
     next(results)
     results.close()  # type: ignore[attr-defined]
+    assert len(begun) < 2 * LOOK_AHEAD  # those that waited were dropped
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("photos")]
 
 

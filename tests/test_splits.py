@@ -80,11 +80,12 @@ def test_same_seed_same_split_in_any_order(rows: pd.DataFrame, by: str) -> None:
 
 def test_every_source_gets_its_share() -> None:
     rows = pd.concat([patients(100, 1, "a"), patients(40, 2, "b")], ignore_index=True)
-    parts = split_rows(rows)
-    for _, source in rows.groupby("source"):
-        validation = source[parts[source.index] == "validation"]
-        assert len(validation) == pytest.approx(0.2 * len(source), rel=0.2)
-        assert 0 < validation["target"].sum() == pytest.approx(0.2 * source["target"].sum(), abs=3)
+    for seed in range(5):
+        parts = split_rows(rows, seed=seed)
+        for _, source in rows.groupby("source"):
+            validation = source[parts[source.index] == "validation"]
+            assert len(validation) == pytest.approx(0.2 * len(source), rel=0.12)
+            assert validation["target"].sum() == pytest.approx(0.2 * source["target"].sum(), abs=2.5)
 
 
 def test_large_patients_are_validated_on_as_often_as_small_ones() -> None:
@@ -140,6 +141,13 @@ def test_few_melanoma_patients_still_reach_every_part(melanoma_patients: int, se
         rows.loc[rows.index[rows["group"] == group][0], "target"] = 1
     split_rows(rows, seed=seed)
     fold_rows(rows, melanoma_patients, seed=seed)  # each raises if a part has no melanoma
+
+
+def test_the_last_melanomas_go_where_there_are_none() -> None:
+    # Found by search: evening out alone leaves one of these four folds without a melanoma.
+    groups, targets = "11400142126416400461", "01000101101011010001"
+    rows = pd.DataFrame({"group": list(groups), "target": [int(target) for target in targets], "source": "s"})
+    fold_rows(rows.assign(image_id=[f"i{n:02}" for n in range(len(rows))]), 4)  # raises if it does
 
 
 # What cannot be split
@@ -275,5 +283,5 @@ def test_official_split_by_image_is_the_papers(official: pd.DataFrame, shared_da
     parts = split_rows(rows, by="image")
     validation = rows[parts == "validation"]
     assert len(validation) == pytest.approx(6_626, abs=2)
-    assert validation["target"].sum() == pytest.approx(0.2 * 584, abs=1)
+    assert validation["target"].sum() == pytest.approx(117, abs=1)
     assert "of 2,056 groups" in str(leak(rows, parts))

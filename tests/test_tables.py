@@ -215,7 +215,25 @@ def test_linked_folder_and_a_link_that_leads_back(tmp_path: Path) -> None:
     put_table(folder, "image,target", "a,1", "b,0")
     (folder / "images").symlink_to(tmp_path / "elsewhere")
     (folder / "back").symlink_to(folder)
-    assert targets(read_source(folder)) == {"a": 1, "b": 0}
+    data = read_source(folder)
+    assert targets(data) == {"a": 1, "b": 0}
+    assert data.warnings == ()  # each photo was met once
+
+
+def test_the_suffix_decides_between_two_photos_of_one_name(tmp_path: Path) -> None:
+    put_photos(tmp_path, "a.jpg", "a.png", "b.png")
+    put_table(tmp_path, "file,target", "a.jpg,1", "a.png,0", "b.jpg,0")
+    data = read_source(tmp_path)
+    assert [Path(path).name for path in data.rows["path"]] == ["a.jpg", "a.png", "b.png"]
+    assert data.warnings == ()
+
+
+def test_a_photo_of_the_test_set_is_the_last_choice(tmp_path: Path) -> None:
+    put_photos(tmp_path, "test/a.jpg", "train/2020/a.jpg", "test/b.jpg")
+    put_table(tmp_path, "file,target", "a,1", "b,0")
+    data = read_source(tmp_path)
+    assert photo_of(data, "a") == str(tmp_path / "train" / "2020" / "a.jpg")
+    assert photo_of(data, "b") == str(tmp_path / "test" / "b.jpg")
 
 
 def test_a_table_in_place_of_its_folder(tmp_path: Path) -> None:
@@ -426,6 +444,12 @@ def test_faulty_side_table(tmp_path: Path) -> None:
     put_table(tmp_path, "image,tone", "a,Light", name="skin_tone.csv")
     with pytest.raises(DataError, match=r"skin_tone\.csv needs an image column and skin_tone_group"):
         read_source(tmp_path)
+
+
+def test_a_photo_and_its_reduced_copy_are_one_group(tmp_path: Path) -> None:
+    put_table(tmp_path, "image,target", f"{ONE},0", f"{ONE}_downsampled.jpg,0", f"{TWO},1")
+    put_photos(tmp_path, f"{ONE}.jpg", f"{ONE}_downsampled.jpg", f"{TWO}.jpg")
+    assert list(read_source(tmp_path).rows["group"]) == [ONE, ONE, TWO]
 
 
 # Several sources

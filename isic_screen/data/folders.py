@@ -86,17 +86,12 @@ class PhotoIndex:
     photos: tuple[PurePosixPath, ...]
     by_tail: dict[str, list[PurePosixPath]]
 
-    def find(self, name: str) -> PurePosixPath | None:
-        """The photo that a table's ``name`` means, relative to the folder; the nearest to it when there are several."""
+    def find(self, name: str) -> list[PurePosixPath]:
+        """The photos that a table's ``name`` can mean, relative to the folder; the likeliest first."""
         stem, suffix = _without_suffix(name.replace("\\", "/").removeprefix("./"))
         found = self.by_tail.get(stem, [])
         # A table may say .jpg of photos that were converted to .png, so the suffix only decides between several.
-        exact = [photo for photo in found if photo.suffix == suffix]
-        return next(iter(exact or found), None)
-
-    def is_ambiguous(self, name: str) -> bool:
-        """Whether ``name`` could mean several photos."""
-        return len(self.by_tail.get(_without_suffix(name.replace("\\", "/").removeprefix("./"))[0], [])) > 1
+        return [photo for photo in found if photo.suffix == suffix] or found
 
     def without_row(self, used: set[PurePosixPath]) -> Sequence[PurePosixPath]:
         """Photos not in ``used``, but for those of test folders and second copies of a used one."""

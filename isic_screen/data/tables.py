@@ -107,8 +107,8 @@ def _with_photos(labels: Labels, folder: Path, warnings: list[str]) -> pd.DataFr
     index = index_photos(folder)
     rows = labels.rows
     found = [index.find(image) for image in rows["image_id"]]
-    there = pd.Series([photo is not None for photo in found], index=rows.index)
-    used = {photo for photo in found if photo is not None}
+    there = pd.Series([bool(photos) for photos in found], index=rows.index)
+    used = {photos[0] for photos in found if photos}
     missing = rows.loc[~there, "image_id"]
     if len(used) < ENOUGH_PHOTOS * len(rows) or not used:
         raise DataError(
@@ -120,14 +120,14 @@ def _with_photos(labels: Labels, folder: Path, warnings: list[str]) -> pd.DataFr
             f"{counted(len(missing), 'row')} of {labels.path.name} without a photo left out: {listed(missing)}."
         )
     _warn_of_leftover_photos(index, used, warnings)
-    ambiguous = [image for image in rows.loc[there, "image_id"] if index.is_ambiguous(image)]
+    ambiguous = [image for image, photos in zip(rows["image_id"], found, strict=True) if len(photos) > 1]
     if ambiguous:
-        first = index.find(ambiguous[0])
+        first = index.find(ambiguous[0])[0]
         warnings.append(
             f"{counted(len(ambiguous), 'image')} with several files of that name: {listed(ambiguous)}; "
             f"the first is used ({first})."
         )
-    rows = rows[there].assign(path=[str(folder / photo) for photo in found if photo is not None])
+    rows = rows[there].assign(path=[str(folder / photos[0]) for photos in found if photos])
     return drop_repeated(rows, "path", labels.path, warnings)  # "a" and "a.jpg" are one photo
 
 
