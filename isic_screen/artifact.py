@@ -68,13 +68,10 @@ class ModelFacts:
         known = {field.name for field in fields(cls)}
         if set(given) != known:
             raise ValueError(f"facts missing or unknown: {', '.join(sorted(set(given) ^ known))}")
-        spec, table = given["input"], given["threshold_table"]
         nested = {
-            "input": InputSpec(**{**spec, "mean": tuple(spec["mean"]), "std": tuple(spec["std"])}),
+            "input": InputSpec(**_with_tuples(given["input"])),
             "calibration": Calibration(**given["calibration"]),
-            "threshold_table": ThresholdTable(
-                **{name: tuple(value) if isinstance(value, list) else value for name, value in table.items()}
-            ),
+            "threshold_table": ThresholdTable(**_with_tuples(given["threshold_table"])),
             "limits": tuple(given["limits"]),
         }
         return cls(**{**given, **nested})
@@ -99,6 +96,7 @@ def save_model(path: Path, network: ScreenNet, facts: ModelFacts) -> None:
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
     try:
         save_file(tensors, unfinished, {"format_version": str(FORMAT_VERSION), _FACTS_KEY: facts.to_json()})
+        unfinished.chmod(0o644)  # safetensors makes it the owner's alone; a server often runs as somebody else
         os.replace(unfinished, path)
     finally:
         unfinished.unlink(missing_ok=True)
@@ -127,6 +125,11 @@ def load_model(path: str | os.PathLike[str] = BUNDLED_MODEL) -> Model:
     if not all(tensor.isfinite().all() for tensor in network.state_dict().values()):
         raise ModelFileError(f"{path.name}: it holds values that are not numbers. Take another copy of the file.")
     return Model(network.eval(), facts, hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def _with_tuples(table: dict[str, Any]) -> dict[str, Any]:
+    """JSON knows no tuples: what was one comes back as a list."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in table.items()}
 
 
 def _open(path: Path) -> tuple[ModelFacts, dict[str, torch.Tensor]]:

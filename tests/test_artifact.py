@@ -116,7 +116,9 @@ def test_a_missing_file_says_where_models_come_from(tmp_path):
 
 
 def test_weights_that_are_not_numbers_are_refused(lite0, tmp_path):
-    tensors = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in lite0.state_dict().items()}
+    tensors = {
+        name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in lite0.state_dict().items()
+    }
     tensors["head.out.bias"] = torch.tensor([float("nan")])
     path = tmp_path / "nan.safetensors"
     save_file(tensors, path, {"format_version": "1", "isic_screen": example_facts(lite0).to_json()})

@@ -306,7 +306,7 @@ def test_hostile_files_stay_within_a_gigabyte(tmp_path: Path) -> None:
     assert child.returncode == 0, child.stderr
     lines = [json.loads(line) for line in child.stdout.splitlines()]
     assert [line[0] for line in lines] == [str(path) for path in files]
-    assert [line[1] for line in lines[-5:]] == ["1363x1363", "950x950", "1525x1500", "1188x1188", "1363x1363"]
+    assert [line[1] for line in lines[-5:]] == ["1363x1363", "950x950", "763x750", "1188x1188", "1363x1363"]
     for path, result, base, peak in lines:
         # What decoding adds; the modules themselves (torch among them) are there before.
         assert peak - base < 650, (path, result)

@@ -137,7 +137,7 @@ def test_weights_that_do_not_fit_are_refused_with_the_reason(tmp_path, kind, sen
 
 
 def test_an_unknown_backbone_is_refused_with_a_suggestion():
-    with pytest.raises(WeightsError, match="Did you mean.*efficientnet_b0"):
+    with pytest.raises(WeightsError, match=r"Did you mean.*efficientnet_b0"):
         build_network("eficientnet_b0", weights=None)
 
 

@@ -22,7 +22,8 @@ from isic_screen.training.augmentation import Augmentation
 class Batches(Protocol):
     """A part of the data set, with `targets` (N,) of 0 and 1."""
 
-    targets: NDArray[np.int64]
+    @property
+    def targets(self) -> NDArray[np.int64]: ...
 
     def __len__(self) -> int:
         """The number of batches in an epoch."""

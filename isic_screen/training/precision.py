@@ -1,5 +1,7 @@
 """Automatic mixed precision: which number format this device is fast in."""
 
+from typing import Any
+
 import torch
 
 
@@ -11,7 +13,7 @@ def amp_dtype(device: torch.device, amp: bool = True) -> torch.dtype:
         return torch.float16
     # Without the instructions bf16 is emulated, several times slower than fp32. PyTorch releases that cannot tell
     # (before get_capabilities) get fp32: slower, never wrong.
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     has_bf16 = any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
     return torch.bfloat16 if device.type == "cpu" and has_bf16 else torch.float32
 

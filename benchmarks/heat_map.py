@@ -1,0 +1,68 @@
+"""Probability and heat map of one photo: the closed form in one forward pass, against the grad-cam library.
+
+    python -m benchmarks.heat_map [--photo FILE] [--repeats N]
+
+Both get the same decoded photo and network; their turns alternate, so that a busy machine slows both alike. Writes
+benchmarks/results/heat_map.json.
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+from pytorch_grad_cam import GradCAM
+from torch import Tensor, nn
+
+from benchmarks.measure import ROOT, alternate, write_result
+from isic_screen.artifact import load_model
+from isic_screen.explain import heat_map_of
+from isic_screen.network import ScreenNet
+from isic_screen.photo import open_photo
+
+
+class _Hooked(nn.Module):
+    """The network as the library wants it: a layer to hook, a class axis."""
+
+    def __init__(self, network: ScreenNet) -> None:
+        super().__init__()
+        self.network, self.feature_map = network, nn.Identity()
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.network.head(self.feature_map(self.network.activations(images)).mean((2, 3)))[:, None]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    default = next(iter(sorted((ROOT / "assets" / "examples").glob("*.jpg"))))
+    parser.add_argument("--photo", type=Path, default=default, help="default: an example picture")
+    parser.add_argument("--repeats", type=int, default=60)
+    given = parser.parse_args()
+    network = load_model().network
+    images = network.input_spec(open_photo(given.photo)).unsqueeze(0)
+    hooked = _Hooked(network)
+
+    def closed_form() -> None:
+        with torch.inference_mode():
+            logit, evidence = network.forward_with_evidence(images)
+            heat_map_of(evidence[0].numpy())
+            logit.item()
+
+    def library() -> None:
+        with GradCAM(hooked, [hooked.feature_map]) as cam:
+            cam(images.clone().requires_grad_(), targets=[lambda output: output[0]])
+            cam.outputs.item()
+
+    ours, theirs = alternate(closed_form, library, given.repeats)
+    write_result(
+        "heat_map",
+        {
+            "repeats": given.repeats,
+            "closed_form_ms": round(1000 * ours, 2),
+            "library_ms": round(1000 * theirs, 2),
+            "library_over_closed_form": round(theirs / ours, 2),
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+"""Every generated figure in README and model card is what the files behind it say."""
+
+import re
+
+from tests.conftest import ROOT
+from train.write_docs import estimate, model_card, with_generated
+
+
+def test_the_readme_is_as_its_command_writes_it(bundled_model):
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert with_generated(readme, bundled_model) == readme
+    assert len(re.findall("<!-- generated: ", readme)) == 3
+
+
+def test_the_model_card_is_as_its_command_writes_it(bundled_model):
+    assert (ROOT / "assets" / "MODEL_CARD.md").read_text(encoding="utf-8") == model_card(bundled_model)
+
+
+def test_the_card_shows_the_files_own_figures(bundled_model):
+    auc = bundled_model.facts.metrics["overall"]["metrics"]["roc_auc"]
+    card = model_card(bundled_model)
+    assert f"{auc['value']:.3f} ({auc['low']:.3f} to {auc['high']:.3f})" in card
+    assert bundled_model.sha256 in card
+    for limit in bundled_model.facts.limits:
+        assert limit in card
+    for image in re.findall(r"\]\((evaluation/[^)]+)\)", card):
+        assert (ROOT / "assets" / image).is_file()
+
+
+def test_what_is_not_defined_says_why():
+    assert estimate({"value": None, "low": None, "high": None, "reason": "no melanoma"}) == "not defined: no melanoma"
+
+
+def test_front_matter_is_a_spaces(bundled_model):
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    front = readme.split("---\n")[1]
+    entries = dict(re.findall(r"^(\w+): *(.*)$", front, flags=re.MULTILINE))
+    assert entries["sdk"] == "gradio"
+    assert (ROOT / entries["app_file"]).is_file()
+    assert len(entries["short_description"]) <= 60  # the hub refuses longer ones
+    required = (ROOT / "requirements.txt").read_text()
+    floor = re.search(r"gradio>=(\d+)\.(\d+)", required)
+    assert tuple(map(int, entries["sdk_version"].split(".")[:2])) >= tuple(map(int, floor.groups()))
