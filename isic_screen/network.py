@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import timm
@@ -88,6 +88,8 @@ class Head(nn.Module):
 class ScreenNet(nn.Module):
     """A backbone without its classifier, global average pooling, and the head."""
 
+    backbone: Any  # a timm model: its forward_features, patch_embed, … are not in nn.Module's types
+
     def __init__(self, backbone_name: str, backbone: nn.Module, input_spec: InputSpec, head: Head) -> None:
         super().__init__()
         self.backbone_name = backbone_name
@@ -111,11 +113,11 @@ class ScreenNet(nn.Module):
 
     def activations(self, images: Tensor) -> Tensor:
         """The backbone's last feature map (N, C, h, w) of normalised images (N, 3, size, size)."""
-        output = self.backbone.forward_features(images)  # type: ignore[operator]
+        output = self.backbone.forward_features(images)
         if output.ndim == 3:  # a transformer's tokens (N, prefix + h * w, C)
             prefix = getattr(self.backbone, "num_prefix_tokens", 0)
             tokens = output[:, prefix:].transpose(1, 2)
-            height, width = self.backbone.patch_embed.grid_size  # type: ignore[union-attr]
+            height, width = self.backbone.patch_embed.grid_size
             return tokens.unflatten(2, (height, width))
         if getattr(self.backbone, "output_fmt", "NCHW") == "NHWC":
             return output.permute(0, 3, 1, 2)
@@ -163,10 +165,10 @@ def build_network(
         hint = f" Did you mean {' or '.join(close)}?" if close else " timm.list_models() lists them."
         raise WeightsError(f"timm knows no backbone named {backbone!r}.{hint}")
     from_hub = weights == "imagenet" and backbone not in _PACKAGED_WEIGHTS
-    options = {} if input_size is None or not _takes_image_size(backbone) else {"img_size": input_size}
+    options: dict[str, Any] = {} if input_size is None or not _takes_image_size(backbone) else {"img_size": input_size}
     try:
         # Without a classifier and without pooling: what is left gives the map that Grad-CAM needs.
-        network = timm.create_model(backbone, pretrained=from_hub, num_classes=0, global_pool="", **options)
+        network: Any = timm.create_model(backbone, pretrained=from_hub, num_classes=0, global_pool="", **options)
     except (OSError, RuntimeError) as error:
         if not from_hub:
             raise WeightsError(f"timm cannot build {backbone}: {error}") from error

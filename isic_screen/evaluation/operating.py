@@ -53,12 +53,12 @@ def rules(predictions: pd.DataFrame, shipped: Mapping[str, float] | None, preval
     }
     for name, threshold in (shipped or {}).items():
         target = _sensitivity(name)
-        label = f"{target:.0%} sensitivity, as shipped" if target else f"{name}, as shipped"
+        label = f"{100 * target:g} % sensitivity, as shipped" if target else f"{name}, as shipped"
         found[f"shipped_{name}"] = Rule(label, "probability", "model file", float(threshold), target)
     table = ThresholdTable.from_predictions(predictions["probability"], predictions["target"], prevalence)
     for target in SENSITIVITY_TARGETS:
         chosen = table.threshold_for_sensitivity(target) if table.positives else None
-        label = f"{target:.0%} sensitivity, chosen on this sample"
+        label = f"{100 * target:g} % sensitivity, chosen on this sample"
         found[f"sample_{target:.2f}"] = Rule(label, "probability", "this sample", chosen, target)
     return found
 
