@@ -1,0 +1,78 @@
+"""How all figures look: one palette that colour-blind readers can tell apart, one kind of axes, one way to save."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
+from scipy.special import logit
+
+# Okabe & Ito (2008), https://jfly.uni-koeln.de/color/
+BLUE, VERMILLION, GREEN = "#0072B2", "#D55E00", "#009E73"
+INK, GREY, FAINT = "#222222", "#6B6B6B", "#DDDDDD"
+MELANOMA, OTHER = VERMILLION, BLUE
+
+TITLE_SIZE, TEXT_SIZE, SMALL_SIZE = 12, 9.5, 8.5
+DPI = 200
+_PROBABILITY_TICKS = (0.0001, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 0.5, 0.7, 0.9, 0.97, 0.99, 0.999)
+
+
+def new_figure(
+    rows: int = 1, columns: int = 1, *, width: float = 5.6, height: float = 4.6, heights: Sequence[float] | None = None
+) -> tuple[Figure, list[Axes]]:
+    """A figure (inches) of its own, outside pyplot's global state, with its axes in reading order."""
+    figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    figure.get_layout_engine().set(w_pad=0.08, h_pad=0.08)  # type: ignore[union-attr]
+    grid = figure.subplots(rows, columns, squeeze=False, gridspec_kw={"height_ratios": heights} if heights else None)
+    axes = list(grid.ravel())
+    for each in axes:
+        each.spines[["top", "right"]].set_visible(False)
+        each.spines[["left", "bottom"]].set_color(GREY)
+        each.tick_params(colors=INK, labelsize=SMALL_SIZE, color=GREY)
+        each.grid(color=FAINT, linewidth=0.6)
+        each.set_axisbelow(True)
+    return figure, axes
+
+
+def set_title(figure: Figure, title: str, subtitle: str) -> None:
+    """A bold title with a plain line under it, both at the left of the first axes."""
+    figure.suptitle(title, x=0.02, ha="left", fontsize=TITLE_SIZE, fontweight="bold", color=INK)
+    figure.axes[0].set_title(subtitle, loc="left", fontsize=SMALL_SIZE, color=GREY, pad=8)
+
+
+def label_axes(axes: Axes, x: str, y: str) -> None:
+    axes.set_xlabel(x, fontsize=TEXT_SIZE, color=INK)
+    axes.set_ylabel(y, fontsize=TEXT_SIZE, color=INK)
+
+
+def percent(share: float) -> str:
+    """A share of 0 to 1 as a short percentage: 0.018 is "1.8 %"."""
+    return f"{100 * share:.3g} %"
+
+
+def probability_axis(axes: Axes, low: float, high: float, *, min_gap: float = 0.045) -> None:
+    """Scale x by log-odds, so that probabilities around 1 % and around 50 % both have room; ticks in percent."""
+    axes.set_xscale("logit", nonpositive="clip")
+    axes.set_xlim(low, high)
+    span = logit(high) - logit(low)
+    ticks: list[float] = []
+    for tick in _PROBABILITY_TICKS:
+        if low <= tick <= high and (not ticks or logit(tick) - logit(ticks[-1]) >= min_gap * 2 * span):
+            ticks.append(tick)
+    axes.xaxis.set_major_locator(FixedLocator(ticks))
+    axes.xaxis.set_major_formatter(FixedFormatter([percent(tick) for tick in ticks]))
+    axes.xaxis.set_minor_locator(NullLocator())
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a PNG at 200 dpi; a reader never sees half of it."""
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    try:
+        figure.savefig(unfinished, format="png", dpi=DPI)
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)

@@ -1,0 +1,183 @@
+"""The evaluation report: metrics.json, predictions.csv, figures, and report.md, which shows what metrics.json holds."""
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from isic_screen.evaluation.evaluation import COLUMNS, evaluate
+from isic_screen.evaluation.figure_style import save
+from isic_screen.evaluation.figures import evaluation_figures
+from isic_screen.evaluation.intervals import RESAMPLES
+
+METRIC_LABELS = {
+    "roc_auc": "ROC AUC",
+    "partial_auc": "Partial AUC above 80 % sensitivity (0 to 0.2)",
+    "average_precision": "Average precision, in the sample",
+    "average_precision_at_prevalence": "Average precision, at the stated prevalence",
+    "specificity_at_0.90_sensitivity": "Specificity at 90 % sensitivity",
+    "specificity_at_0.95_sensitivity": "Specificity at 95 % sensitivity",
+    "specificity_at_0.98_sensitivity": "Specificity at 98 % sensitivity",
+    "brier": "Brier score, at the stated prevalence",
+    "calibration_error": "Calibration error, at the stated prevalence",
+    "mean_probability": "Mean probability, at the stated prevalence",
+}
+_FIGURES = {
+    "roc": "ROC curve",
+    "precision_recall_threshold": "Precision and recall versus threshold",
+    "confusion_matrix": "Confusion matrices",
+    "reliability": "Reliability",
+    "score_histogram": "Scores by class",
+}
+
+
+def write_report(
+    out: Path,
+    predictions: pd.DataFrame,
+    *,
+    prevalence: float,
+    operating_points: Mapping[str, float] | None = None,
+    title: str,
+    notes: Sequence[str] = (),
+    model_line: str = "",
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Evaluate `predictions` (see `evaluate`) and write the report to the folder `out`; returns metrics.json's content.
+
+    With one class only the report is written all the same, with the reasons why figures are missing.
+    """
+    metrics = evaluate(
+        predictions, prevalence=prevalence, operating_points=operating_points, seed=seed, resamples=resamples
+    )
+    figures_folder = out / "figures"
+    figures_folder.mkdir(parents=True, exist_ok=True)
+    several = len(metrics["sources"]) > 1
+    pictures: dict[str, list[tuple[str, str]]] = {}
+    for source, rows in predictions.groupby("source", sort=True):
+        figures = evaluation_figures(
+            rows, metrics["sources"][str(source)], name=str(source), prevalence=prevalence, seed=seed
+        )
+        pictures[str(source)] = []
+        for stem, figure in figures.items():
+            file = f"{source}_{stem}.png" if several else f"{stem}.png"
+            save(figure, figures_folder / file)
+            pictures[str(source)].append((_FIGURES[stem], f"figures/{file}"))
+    extra = [column for column in ("fold",) if column in predictions]
+    _write(out / "predictions.csv", predictions[[*COLUMNS, *extra]].to_csv(index=False, lineterminator="\n"))
+    _write(out / "metrics.json", json.dumps(metrics, indent=1, allow_nan=False) + "\n")
+    _write(out / "report.md", _report(metrics, pictures, title, notes, model_line))
+    return metrics
+
+
+def estimate(value: Mapping[str, Any]) -> str:
+    """A value of metrics.json with its 95 % interval as text, or why there is none."""
+    if value["value"] is None:
+        return f"not defined: {value['reason']}"
+    if value["low"] is None:
+        return _rounded(value["value"])
+    return f"{_rounded(value['value'])} ({_rounded(value['low'])} to {_rounded(value['high'])})"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _report(
+    metrics: Mapping[str, Any],
+    pictures: Mapping[str, list[tuple[str, str]]],
+    title: str,
+    notes: Sequence[str],
+    model_line: str,
+) -> str:
+    parts = [f"# {title}", model_line, "\n".join(f"- {note}" for note in notes)]
+    parts.append(
+        f"Stated prevalence: {100 * metrics['prevalence']:.3g} %. Intervals: {metrics['methods']['intervals']}, "
+        f"{metrics['resamples']} resamples; {metrics['methods']['proportions']}."
+    )
+    if len(metrics["sources"]) > 1:
+        parts.append(f"Figures stand by source, {metrics['overall']['reason']}.")
+    for source, block in metrics["sources"].items():
+        parts += _source_section(source, block, pictures[source])
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _source_section(source: str, block: Mapping[str, Any], pictures: list[tuple[str, str]]) -> list[str]:
+    points = block["operating_points"].values()
+    usable = [point for point in points if point["reason"] is None]
+    parts = [
+        f"## {source}",
+        f"{block['n']:,} images of {block['groups']:,} patients or lesions; {block['positives']:,} melanomas "
+        f"({100 * block['sample_prevalence']:.3g} %).",
+        table(
+            ("", "value (95 % interval)"),
+            [(METRIC_LABELS[name], estimate(value)) for name, value in block["metrics"].items()],
+        ),
+        "### Thresholds",
+        table(
+            ("refer from", "threshold", "sensitivity", "specificity", "precision", "NPV"),
+            [
+                (point["label"], f"{point['threshold']:.4g}", *(_counted(point[rate]) for rate in _RATES))
+                for point in usable
+            ],
+        ),
+        "At the stated prevalence, of 1,000 people:",
+        table(
+            ("refer from", "flagged", "melanomas missed", "precision", "NPV"),
+            [(point["label"], *(estimate(point[rate]) for rate in _STATED)) for point in usable],
+        ),
+        *(f"{point['label']}: no threshold, as {point['reason']}." for point in points if point["reason"]),
+        *(_classification(point) for point in usable if point["chosen_on"] == "fixed"),
+        "### Figures",
+        *(f"![{label}]({file})" for label, file in pictures),
+    ]
+    return parts
+
+
+_RATES = ("sensitivity", "specificity", "precision", "npv")
+_STATED = ("flagged_per_1000", "missed_per_1000", "precision_at_prevalence", "npv_at_prevalence")
+
+
+def _classification(point: Mapping[str, Any]) -> str:
+    """scikit-learn's classification report and the confusion matrix at one threshold."""
+    report, counts = point["classification_report"], point["confusion"]
+    rows = [
+        (name, *(_number(values[column]) for column in ("precision", "recall", "f1-score", "support")))
+        for name, values in report.items()
+        if isinstance(values, Mapping) and "precision" in values
+    ]
+    return (
+        f"### Classification report: {point['label']}\n\n"
+        + table(("", "precision", "recall", "f1-score", "images"), rows)
+        + f"\n\nOf the melanomas {counts['true_positives']} were flagged and {counts['false_negatives']} missed; of the "
+        f"others {counts['false_positives']} were flagged and {counts['true_negatives']} not."
+    )
+
+
+def _counted(value: Mapping[str, Any]) -> str:
+    text = estimate(value)
+    return text if value["value"] is None else f"{text}, {value['count']} of {value['total']}"
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "not defined"
+    return f"{value:.0f}" if float(value).is_integer() and value > 1 else f"{value:.3f}"
+
+
+def _rounded(value: float) -> str:
+    if abs(value) >= 10:
+        return f"{value:.1f}"
+    return f"{value:.3f}" if abs(value) >= 0.02 else f"{value:.4f}"
+
+
+def _write(file: Path, text: str) -> None:
+    """Whole or not at all."""
+    unfinished = file.with_name(f".{file.name}.unfinished")
+    unfinished.write_text(text, encoding="utf-8")
+    os.replace(unfinished, file)
