@@ -40,21 +40,31 @@ def heat_map_of(evidence: FloatMap) -> FloatMap:
     return (np.maximum(evidence, 0) / strongest).astype(np.float32)
 
 
-def overlay(photo: Image.Image, heat_map: FloatMap, strength: float = 0.5) -> Image.Image:
-    """The photo with the heat map (h, w), in 0..1, laid over it; same size as the photo.
+def heat_layer(heat_map: FloatMap, size: tuple[int, int]) -> Image.Image:
+    """A heat map (h, w), in 0..1, as a coloured RGBA layer of `size` (width, height) to lay over the photo.
 
-    `strength` is the greatest opacity, 0 to 1. Opacity grows with the heat, so that what the score did not come from
-    stays as the camera saw it.
+    Opacity grows with the heat, so that what the score did not come from stays as the camera saw it.
+    """
+    grey = Image.fromarray(np.rint(heat_map * 255).astype(np.uint8))
+    heat = grey.resize(size, Image.Resampling.BICUBIC)
+    # A palette image colours 256 levels instead of millions of pixels.
+    layer = heat.copy()
+    layer.putpalette((_COLOURS(np.arange(256))[:, :3] * 255).astype(np.uint8).tobytes())
+    layer = layer.convert("RGB")
+    layer.putalpha(heat)
+    return layer
+
+
+def overlay(photo: Image.Image, heat_map: FloatMap, strength: float = 0.5) -> Image.Image:
+    """The RGB photo with the heat map (h, w), in 0..1, laid over it; same size as the photo.
+
+    `strength` is the greatest opacity, 0 to 1.
     """
     if not 0 <= strength <= 1:
         raise ValueError(f"strength must lie in 0..1, got {strength}")
-    grey = Image.fromarray(np.rint(heat_map * 255).astype(np.uint8))
-    heat = grey.resize(photo.size, Image.Resampling.BICUBIC)
-    # A palette image colours 256 levels instead of millions of pixels.
-    coloured = heat.copy()
-    coloured.putpalette((_COLOURS(np.arange(256))[:, :3] * 255).astype(np.uint8).tobytes())
-    opacity = heat.point([round(level * strength) for level in range(256)])
-    return Image.composite(coloured.convert("RGB"), photo, opacity)
+    layer = heat_layer(heat_map, photo.size)
+    opacity = layer.getchannel("A").point([round(level * strength) for level in range(256)])
+    return Image.composite(layer.convert("RGB"), photo, opacity)
 
 
 class _Hookable(nn.Module):

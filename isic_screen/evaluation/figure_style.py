@@ -7,6 +7,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 from scipy.special import logit
 
@@ -24,9 +25,9 @@ def new_figure(
     rows: int = 1, columns: int = 1, *, width: float = 5.6, height: float = 4.6, heights: Sequence[float] | None = None
 ) -> tuple[Figure, list[Axes]]:
     """A figure (inches) of its own, outside pyplot's global state, with its axes in reading order."""
-    figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08)
+    figure = Figure(figsize=(width, height), layout=layout, facecolor="white")
     FigureCanvasAgg(figure)
-    figure.get_layout_engine().set(w_pad=0.08, h_pad=0.08)  # type: ignore[union-attr]
     grid = figure.subplots(rows, columns, squeeze=False, gridspec_kw={"height_ratios": heights} if heights else None)
     axes = list(grid.ravel())
     for each in axes:

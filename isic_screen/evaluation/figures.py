@@ -18,7 +18,6 @@ from scipy.special import expit, logit
 from isic_screen.evaluation.bands import Band, Bands, threshold_range
 from isic_screen.evaluation.figure_style import (
     BLUE,
-    FAINT,
     GREEN,
     GREY,
     INK,
@@ -156,7 +155,17 @@ def reliability(block: Block, *, name: str, prevalence: float) -> Figure:
         0.03, 0.97, "\n".join(lines), transform=axes.transAxes, va="top", fontsize=SMALL_SIZE, color=INK,
         linespacing=1.5, bbox=_HALO,
     )  # fmt: skip
-    axes.text(0.97, 0.885, "perfect", transform=axes.transAxes, rotation=45, ha="right", va="top", color=GREY, fontsize=SMALL_SIZE)  # fmt: skip
+    axes.text(
+        0.97,
+        0.885,
+        "perfect",
+        transform=axes.transAxes,
+        rotation=45,
+        ha="right",
+        va="top",
+        color=GREY,
+        fontsize=SMALL_SIZE,
+    )
     label_axes(axes, "Predicted probability of melanoma", f"Observed share, at {percent(prevalence)} prevalence")
     return figure
 
@@ -192,9 +201,9 @@ def learning_curves(history: pd.DataFrame) -> Figure:
     """Loss, AUC and learning rate by epoch; `history` is the table that training writes as `history.csv`."""
     figure, (loss, auc, rate) = new_figure(3, 1, width=5.6, height=6.4, heights=(3, 3, 1.3))
     epochs = history["epoch"].to_numpy()
-    best = history.loc[history["validation_auc"].idxmax()]
+    best = history.iloc[int(history["validation_auc"].to_numpy().argmax())]
     set_title(figure, "Training", f"Best epoch {int(best['epoch'])}: validation AUC {best['validation_auc']:.4f}")
-    style = {"linewidth": 2, "marker": "o", "markersize": 4}
+    style: dict[str, Any] = {"linewidth": 2, "marker": "o", "markersize": 4}
     for column, label, colour in (("train_loss", "training", BLUE), ("validation_loss", "validation", VERMILLION)):
         loss.plot(epochs, history[column], color=colour, **style)
         loss.annotate(
@@ -296,9 +305,26 @@ def _mark_thresholds(axes: Axes, block: Block) -> None:
         place = (logit(threshold) - logit(low)) / span
         place = max(place, places[-1] + 0.075) if places else place
         places.append(place)
-        axes.text(place, 1.015, percent(target), transform=axes.transAxes, ha="center", va="bottom", color=GREEN, fontsize=SMALL_SIZE)  # fmt: skip
+        axes.text(
+            place,
+            1.015,
+            percent(target),
+            transform=axes.transAxes,
+            ha="center",
+            va="bottom",
+            color=GREEN,
+            fontsize=SMALL_SIZE,
+        )
     if places:
-        axes.text(places[-1] + 0.045, 1.015, "sensitivity aimed at", transform=axes.transAxes, va="bottom", color=GREEN, fontsize=SMALL_SIZE)  # fmt: skip
+        axes.text(
+            places[-1] + 0.045,
+            1.015,
+            "sensitivity aimed at",
+            transform=axes.transAxes,
+            va="bottom",
+            color=GREEN,
+            fontsize=SMALL_SIZE,
+        )
 
 
 def _percent_axes(*every: Any) -> None:

@@ -110,7 +110,7 @@ def _report(
 def _source_section(source: str, block: Mapping[str, Any], pictures: list[tuple[str, str]]) -> list[str]:
     points = block["operating_points"].values()
     usable = [point for point in points if point["reason"] is None]
-    parts = [
+    return [
         f"## {source}",
         f"{block['n']:,} images of {block['groups']:,} patients or lesions; {block['positives']:,} melanomas "
         f"({100 * block['sample_prevalence']:.3g} %).",
@@ -136,7 +136,6 @@ def _source_section(source: str, block: Mapping[str, Any], pictures: list[tuple[
         "### Figures",
         *(f"![{label}]({file})" for label, file in pictures),
     ]
-    return parts
 
 
 _RATES = ("sensitivity", "specificity", "precision", "npv")
@@ -154,8 +153,8 @@ def _classification(point: Mapping[str, Any]) -> str:
     return (
         f"### Classification report: {point['label']}\n\n"
         + table(("", "precision", "recall", "f1-score", "images"), rows)
-        + f"\n\nOf the melanomas {counts['true_positives']} were flagged and {counts['false_negatives']} missed; of the "
-        f"others {counts['false_positives']} were flagged and {counts['true_negatives']} not."
+        + f"\n\nOf the melanomas {counts['true_positives']} were flagged and {counts['false_negatives']} missed; of "
+        f"the others {counts['false_positives']} were flagged and {counts['true_negatives']} not."
     )
 
 

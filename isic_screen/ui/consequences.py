@@ -1,0 +1,208 @@
+"""What a threshold means, as HTML: 1,000 people in dots, the rates with their intervals, and the plot."""
+
+from collections.abc import Iterator
+from html import escape
+from math import log
+
+from isic_screen.operating_point import OperatingPoint, Per1000, Proportion, ThresholdTable
+from isic_screen.ui import texts
+from isic_screen.ui.numbers import people, percent
+
+_DOTS_ACROSS, _DOTS_DOWN = 50, 20
+
+WIDTH, PANEL, LEFT, RIGHT, TOP, GAP, BOTTOM = 640, 150, 52, 18, 26, 44, 48
+"""The plot's layout, in its own units."""
+_RIGHT_EDGE = WIDTH - RIGHT
+_LOWER = TOP + PANEL + GAP
+_HEIGHT = _LOWER + PANEL + BOTTOM
+_SAMPLES = 160
+_LEAST_TICK_GAP = 46
+LEAST_FOUND = 0.05
+"""Precision is drawn while this share of the melanomas is found; beyond, it rests on a handful of images."""
+
+
+def consequences(point: OperatingPoint, table: ThresholdTable, basis: str) -> str:
+    """The operating point in words, dots and tiles."""
+    counts = point.per_1000
+    if counts is None:
+        return f'<div class="card"><p>{texts.UNKNOWN}</p></div>'
+    sentence = texts.CONSEQUENCE.format(
+        melanomas=people(counts.melanomas),
+        found=people(counts.found),
+        missed=people(counts.missed),
+        recalled=people(counts.recalled_healthy),
+        cleared=people(counts.cleared_healthy),
+    )
+    prevalence = texts.AT_PREVALENCE.format(prevalence=percent(point.prevalence))
+    needed = point.number_needed_to_refer
+    tiles = [
+        _tile(texts.TILE_SENSITIVITY, *_counted(point.sensitivity)),
+        _tile(texts.TILE_SPECIFICITY, *_counted(point.specificity)),
+        _tile(texts.TILE_PPV, _share(point.ppv), prevalence),
+        _tile(texts.TILE_NPV, _share(point.npv), prevalence),
+        _tile(texts.TILE_NNR, texts.UNKNOWN if needed is None else f"{needed:.0f}", prevalence),
+    ]
+    evidence = texts.EVIDENCE.format(
+        positives=table.positives,
+        negatives=table.negatives,
+        basis=escape(basis),
+        prevalence=percent(point.prevalence),
+    )
+    return (
+        f'<div class="card consequences" aria-live="polite"><p class="sentence">{sentence}</p>{_dots(counts)}'
+        f'<div class="tiles">{"".join(tiles)}</div><p class="small">{evidence}</p></div>'
+    )
+
+
+def _counted(share: Proportion) -> tuple[str, str]:
+    if share.value is None or share.low is None or share.high is None:
+        return texts.UNKNOWN, ""
+    interval = texts.INTERVAL.format(
+        low=f"{100 * share.low:.1f}", high=f"{100 * share.high:.1f}", count=share.count, total=share.total
+    )
+    return percent(share.value), interval
+
+
+def _share(value: float | None) -> str:
+    return texts.UNKNOWN if value is None else percent(value)
+
+
+def _tile(label: str, value: str, note: str) -> str:
+    return (
+        f'<div class="tile"><span class="label">{label}</span><span class="value">{value}</span>'
+        f'<span class="note">{note}</span></div>'
+    )
+
+
+def _dots(counts: Per1000) -> str:
+    """1,000 people, one dot each, those with melanoma first; rounded so that they still are 1,000."""
+    parts = [
+        ("found", texts.FOUND, counts.found),
+        ("missed", texts.MISSED, counts.missed),
+        ("recalled", texts.RECALLED, counts.recalled_healthy),
+        ("cleared", texts.CLEARED, counts.cleared_healthy),
+    ]
+    ends, total = [], 0.0
+    for _, _, count in parts:
+        total += count
+        ends.append(round(total))
+    paths, start = [], 0
+    for (kind, _, _), end in zip(parts, ends, strict=True):
+        # Zero-length strokes with round caps: a thousand dots in a few kilobytes.
+        path = "".join(f"M{5 + 10 * (i // _DOTS_DOWN)} {5 + 10 * (i % _DOTS_DOWN)}h0" for i in range(start, end))
+        paths.append(f'<path class="{kind}" d="{path}"/>')
+        start = end
+    label = texts.DOTS_LABEL.format(
+        found=people(counts.found),
+        missed=people(counts.missed),
+        recalled=people(counts.recalled_healthy),
+        cleared=people(counts.cleared_healthy),
+    )
+    legend = "".join(
+        f'<span class="{kind}"><i></i>{name}: <b>{people(count)}</b></span>' for kind, name, count in parts
+    )
+    return (
+        f'<svg class="dots" viewBox="0 0 {10 * _DOTS_ACROSS} {10 * _DOTS_DOWN}" role="img" aria-label="{label}">'
+        f'{"".join(paths)}</svg><div class="legend">{legend}</div>'
+    )
+
+
+class ThresholdPlot:
+    """Precision and recall versus threshold. The curves are drawn once, the marks with every move."""
+
+    def __init__(self, table: ThresholdTable) -> None:
+        self._low, self._high = self._range(table)
+        ratio = self._high / self._low
+        points = [table.at(self._low * ratio ** (step / _SAMPLES)) for step in range(_SAMPLES + 1)]
+        drawn = [point for point in points if (point.sensitivity.value or 0) >= LEAST_FOUND and point.ppv is not None]
+        self._most = max((point.ppv or 0 for point in drawn), default=0.1) * 1.1
+        prevalence = percent(table.prevalence)
+        recall = _line((self._x(p.threshold), self._y_recall(p.sensitivity.value or 0)) for p in points)
+        precision = _line((self._x(p.threshold), self._y_precision(p.ppv or 0)) for p in drawn)
+        self._static = (
+            self._panel(TOP, texts.PLOT_RECALL, [0, 0.5, 1], self._y_recall)
+            + self._panel(
+                _LOWER,
+                texts.PLOT_PRECISION.format(prevalence=prevalence),
+                _round_levels(self._most),
+                self._y_precision,
+            )
+            + self._axis()
+            + f'<path class="recall" d="{recall}"/><path class="precision" d="{precision}"/>'
+        )
+
+    def svg(self, point: OperatingPoint) -> str:
+        """The plot with `point` marked."""
+        recall, precision = point.sensitivity.value, point.ppv
+        label = texts.PLOT_LABEL.format(
+            threshold=percent(point.threshold), recall=_share(recall), precision=_share(precision)
+        )
+        x = self._x(point.threshold)
+        marks = f'<path class="chosen" d="M{x:.1f} {TOP}V{_LOWER + PANEL}"/>'
+        for value, y_of, kind in ((recall, self._y_recall, "recall"), (precision, self._y_precision, "precision")):
+            if value is not None:
+                y = y_of(min(value, self._most) if kind == "precision" else value)
+                leans = x > 0.8 * WIDTH
+                marks += (
+                    f'<circle class="{kind}" cx="{x:.1f}" cy="{y:.1f}" r="6"/><text class="value" '
+                    f'x="{x + (-12 if leans else 12):.1f}" y="{max(y - 10, 20):.1f}" '
+                    f'text-anchor="{"end" if leans else "start"}">{percent(value)}</text>'
+                )
+        return (
+            f'<div class="card plot"><h3>{texts.PLOT_TITLE}</h3><svg viewBox="0 0 {WIDTH} {_HEIGHT}" role="img" '
+            f'aria-label="{label}">{self._static}{marks}</svg></div>'
+        )
+
+    @staticmethod
+    def _range(table: ThresholdTable) -> tuple[float, float]:
+        """From where recall has only just left 100 % to the highest score."""
+        low = table.threshold_for_sensitivity(1.0) / 2 if table.positives else table.thresholds[0]
+        return low, max(table.thresholds[-1], low * 10)
+
+    def _x(self, threshold: float) -> float:
+        inside = min(max(threshold, self._low), self._high)
+        return LEFT + (_RIGHT_EDGE - LEFT) * log(inside / self._low) / log(self._high / self._low)
+
+    @staticmethod
+    def _y_recall(share: float) -> float:
+        return TOP + PANEL * (1 - share)
+
+    def _y_precision(self, share: float) -> float:
+        return _LOWER + PANEL * (1 - share / self._most)
+
+    @staticmethod
+    def _panel(top: float, title: str, levels: list[float], y_of: object) -> str:
+        assert callable(y_of)
+        lines = "".join(
+            f'<path class="grid" d="M{LEFT} {y_of(level):.1f}H{_RIGHT_EDGE}"/>'
+            f'<text class="axis" x="{LEFT - 8}" y="{y_of(level) + 4:.1f}" text-anchor="end">{100 * level:g} %</text>'
+            for level in levels
+        )
+        return f'<text class="title" x="{LEFT}" y="{top - 10}">{title}</text>{lines}'
+
+    def _axis(self) -> str:
+        levels = [m * 10.0**e for e in range(-5, 0) for m in (1, 2, 5)]
+        shown: list[float] = []
+        for level in levels:
+            apart = not shown or self._x(level) - self._x(shown[-1]) >= _LEAST_TICK_GAP
+            if self._low <= level <= self._high and apart:
+                shown.append(level)
+        labels = "".join(
+            f'<path class="grid" d="M{self._x(level):.1f} {TOP}V{_LOWER + PANEL}"/><text class="axis" '
+            f'x="{self._x(level):.1f}" y="{_LOWER + PANEL + 18}" text-anchor="middle">{100 * level:g} %</text>'
+            for level in shown
+        )
+        middle = (LEFT + _RIGHT_EDGE) / 2
+        return (
+            f'{labels}<text class="axis" x="{middle}" y="{_HEIGHT - 8}" text-anchor="middle">{texts.PLOT_AXIS}</text>'
+        )
+
+
+def _round_levels(most: float) -> list[float]:
+    """Zero and a few round shares up to `most`."""
+    step = next(step for step in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5) if most / step <= 4.5)
+    return [step * count for count in range(int(most / step) + 1)]
+
+
+def _line(points: Iterator[tuple[float, float]]) -> str:
+    return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
