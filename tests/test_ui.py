@@ -1,0 +1,257 @@
+"""The page's parts without a browser: what they say, and that the slider never runs the model."""
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from isic_screen import Screener, load_model, open_photo
+from isic_screen.explain import METHODS
+from isic_screen.operating_point import ThresholdTable
+from isic_screen.quality import assess
+from isic_screen.screener import Screening
+from isic_screen.ui import answer, texts
+from isic_screen.ui.about import about
+from isic_screen.ui.callbacks import Callbacks
+from isic_screen.ui.consequences import ThresholdPlot, consequences
+from isic_screen.ui.numbers import people, percent
+from isic_screen.ui.scale import position, ticks
+from tests.conftest import lesion
+
+VOID = {"img", "br", "input", "path", "circle"}
+
+
+class _WellFormed(HTMLParser):
+    """Collects the text, and fails on tags that do not close."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.text = ""
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        pass
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def _text(html: str) -> str:
+    parser = _WellFormed()
+    parser.feed(html)
+    assert not parser.open
+    return re.sub(r"[ \n]+", " ", parser.text)
+
+
+def _screening(probability: float = 0.2, verdict: str = "fit", reasons: tuple[str, ...] = ()) -> Screening:
+    quality = replace(assess(lesion(0, size=(400, 300))), verdict=verdict, reasons=reasons)
+    return Screening(probability, 1.0, quality, np.eye(7, dtype=np.float32))
+
+
+@pytest.fixture(scope="module")
+def table() -> ThresholdTable:
+    random = np.random.default_rng(0)
+    targets = (random.random(400) < 0.5).astype(int)
+    return ThresholdTable.from_predictions(1 / (1 + np.exp(-random.normal(targets * 2 - 4, 1))), targets, 0.018)
+
+
+@pytest.fixture
+def callbacks(lite0_file) -> Callbacks:
+    return Callbacks(Screener(load_model(lite0_file)))
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [
+        (0.00001, "< 0.01"),
+        (0.0057, "0.57"),
+        (0.018, "1.8"),
+        (0.2, "20"),
+        (0.953, "95"),
+        (0.9982, "99.8"),
+        (1.0, "100.0"),
+    ],
+)
+def test_percentages_keep_what_matters(share, text):
+    assert percent(share).replace("\N{NARROW NO-BREAK SPACE}%", "") == text
+
+
+def test_probabilities_are_never_rounded_to_certainty():
+    assert percent(0.999999).startswith("> 99.99")
+    assert percent(0.0000001).startswith("< 0.01")
+
+
+def test_a_part_of_a_person_is_not_nobody():
+    assert people(0.36) == "0.4"
+    assert people(18.0) == "18"
+    assert people(610.4) == "610"
+
+
+def test_the_scale_is_log_odds():
+    assert position(0.5) - position(0.1) == pytest.approx(position(0.9) - position(0.5))
+    assert position(0.0) == 0.0
+    assert position(1.0) == 1.0
+    assert all(abs(position(tick) - position(0.018)) > 0.06 for tick in ticks(0.018))
+
+
+@pytest.mark.parametrize(("probability", "word"), [(0.2, texts.REFER), (0.001, texts.BELOW)])
+def test_the_verdict_is_in_words_with_the_thresholds_meaning(probability, word, table):
+    point = table.at(0.0123)
+    html = answer.verdict(_screening(probability), point)
+    text = _text(html)
+    assert word in text
+    assert "threshold of 1.2" in text
+    assert percent(probability) in text
+    assert "prevalence 1.8" in text
+    assert 'aria-live="polite"' in html
+
+
+def test_exactly_at_the_threshold_is_refer(table):
+    assert texts.REFER in _text(answer.verdict(_screening(0.0123), table.at(0.0123)))
+
+
+def test_an_unfit_photo_shows_no_probability(table):
+    text = _text(answer.verdict(_screening(0.2, "unfit", ("blank <b>",)), table.at(0.01)))
+    assert "20" not in text
+    assert texts.REFER not in text
+    assert texts.UNFIT_ADVICE in text
+    assert "blank <b>" in text  # escaped, so it arrives as text
+
+
+def test_a_doubtful_photo_says_why_and_still_answers(table):
+    text = _text(answer.verdict(_screening(0.2, "doubtful", ("blurred",)), table.at(0.01)))
+    assert text.index("blurred") < text.index(texts.REFER)
+
+
+def test_the_problem_is_a_sentence_and_no_markup_of_the_visitors():
+    html = answer.problem("<img src=x onerror=alert(1)>.jpg is empty")
+    assert "<img" not in html
+    assert "is empty" in _text(html)
+    assert 'role="alert"' in html
+
+
+def test_an_empty_heat_map_says_so():
+    photo = lesion(0)
+    assert texts.HEAT_EMPTY in _text(answer.heat(photo, np.zeros((7, 7), dtype=np.float32)))
+    shown = answer.heat(photo, np.eye(7, dtype=np.float32))
+    assert texts.HEAT_CAPTION in _text(shown)
+    assert shown.count("data:image/webp;base64,") == 2
+
+
+def test_consequences_are_the_operating_points(table):
+    point = table.at(table.threshold_for_sensitivity(0.9))
+    html = consequences(point, table, "5-fold <test>")
+    text = _text(html)
+    counts = point.per_1000
+    assert f"{people(counts.found)} found" in text
+    assert f"{people(counts.missed)} missed" in text
+    assert f"{people(counts.recalled_healthy)} healthy people recalled" in text
+    for share in (point.sensitivity, point.specificity):
+        assert f"{100 * share.low:.1f} to {100 * share.high:.1f} (95 %), {share.count} of {share.total}" in text
+    assert percent(point.ppv) in text
+    assert percent(point.npv) in text
+    assert "5-fold <test>" in text
+    dots = [path.count("M") for path in re.findall(r' d="(M[^"]*|)"', html)]
+    assert sum(dots) == 1000
+    assert dots[0] == round(counts.found)
+
+
+@pytest.mark.parametrize("threshold", [0.0, 1e-9, 0.01, 0.9, 1.0])
+def test_every_threshold_can_be_drawn_and_told(table, threshold):
+    plot = ThresholdPlot(table)
+    point = table.at(threshold)
+    svg = plot.svg(point)
+    _text(svg)
+    assert "nan" not in svg
+    assert percent(point.sensitivity.value) in svg
+    numbers = [float(n) for n in re.findall(r'c[xy]="([-\d.]+)"', svg)]
+    assert all(0 <= number <= 640 for number in numbers)
+    _text(consequences(point, table, ""))
+
+
+def test_a_photo_gives_the_same_answer_as_the_screener(callbacks, tmp_path):
+    lesion(1, dark=True, size=(400, 300)).save(tmp_path / "a.jpg")
+    case, verdict, heat = callbacks.screen(str(tmp_path / "a.jpg"), 0.03, METHODS[0])
+    assert case.screening.probability == callbacks.screener.screen(open_photo(tmp_path / "a.jpg")).probability
+    assert percent(case.screening.probability) in _text(verdict)
+    assert heat
+
+
+def test_a_photo_that_is_none_is_a_sentence_and_taking_it_away_clears_the_answer(callbacks, tmp_path):
+    (tmp_path / "a.jpg").write_text("no photo")
+    case, verdict, heat = callbacks.screen(str(tmp_path / "a.jpg"), 0.03, METHODS[0])
+    assert case is None
+    assert heat == ""
+    assert texts.UNREADABLE in _text(verdict)
+    assert "a.jpg" in _text(verdict)
+    assert callbacks.screen(None, 0.03, METHODS[0]) == (None, answer.waiting(), "")
+
+
+def test_moving_the_threshold_never_runs_the_model(callbacks, tmp_path, monkeypatch):
+    lesion(1, dark=True, size=(400, 300)).save(tmp_path / "a.jpg")
+    case, _, _ = callbacks.screen(str(tmp_path / "a.jpg"), 0.03, METHODS[0])
+
+    def forbidden(*args, **kwargs):
+        raise AssertionError("the model ran")
+
+    monkeypatch.setattr(callbacks.screener.model.network, "forward", forbidden)
+    monkeypatch.setattr(callbacks.screener.model.network, "activations", forbidden)
+    shown = [callbacks.move(case, callbacks.threshold_for(percent)) for percent in (50, 90, 95, 100)]
+    assert len({verdict for verdict, _, _ in shown}) > 1
+    assert callbacks.move(None, 0.03)[0] == answer.waiting()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_heat_map_method_is_shown(callbacks, tmp_path, method):
+    lesion(1, dark=True, size=(400, 300)).save(tmp_path / "a.jpg")
+    case, _, _ = callbacks.screen(str(tmp_path / "a.jpg"), 0.03, METHODS[0])
+    assert "data:image/webp" in callbacks.heat(case, method)
+
+
+def test_the_api_answers_with_the_meaning_of_its_number(callbacks, tmp_path):
+    lesion(1, dark=True, size=(400, 300)).save(tmp_path / "a.jpg")
+    result = callbacks.api_screen(str(tmp_path / "a.jpg"))
+    assert 0 < result["probability"] < 1
+    assert result["threshold"] == callbacks.screener.facts.default_threshold
+    assert result["flagged"] == (result["probability"] >= result["threshold"])
+    assert result["prevalence"] == 0.018
+    assert result["error"] is None
+    (tmp_path / "b.jpg").write_text("no photo")
+    broken = callbacks.api_screen(str(tmp_path / "b.jpg"), 0.5)
+    assert broken["probability"] is None
+    assert "b.jpg" in broken["error"]
+
+
+def test_about_reads_everything_from_the_file(bundled_model):
+    text = _text(about(bundled_model))
+    facts = bundled_model.facts
+    assert facts.intended_use in text
+    assert all(limit in text for limit in facts.limits)
+    assert facts.licence in text
+    assert bundled_model.sha256 in text
+    auc = facts.metrics["overall"]["metrics"]["roc_auc"]
+    assert f"{auc['value']:.3f} ({auc['low']:.3f} to {auc['high']:.3f})" in text
+
+
+def test_a_model_without_metrics_says_that_they_are_not_stated(lite0_file):
+    assert texts.NOT_STATED in _text(about(load_model(lite0_file)))
+
+
+def test_a_fault_of_ours_is_not_shown_as_the_photos(callbacks, tmp_path, monkeypatch):
+    lesion(0).save(tmp_path / "a.jpg")
+
+    def fault(path):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("isic_screen.ui.callbacks.open_photo", fault)
+    with pytest.raises(ZeroDivisionError):
+        callbacks.screen(str(tmp_path / "a.jpg"), 0.03, METHODS[0])
