@@ -1,0 +1,62 @@
+"""A headless Chromium and the real app, started once for all browser tests."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.serving import running_app
+
+REQUIRED = "ISIC_SCREEN_REQUIRE_BROWSER"
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if chromium is None:
+        if os.environ.get(REQUIRED):
+            pytest.fail(f"{REQUIRED} is set and there is no Chromium on the PATH")
+        pytest.skip("needs Chromium on the PATH (Debian: apt-get install chromium)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with running_app(tmp_path_factory.mktemp("app") / "app.log") as address:
+        yield address
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    """The page, opened by a new visitor. `page.hosts` collects what it asked for, `page.faults` what went wrong."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    page.set_default_timeout(30_000)
+    page.hosts = set()  # type: ignore[attr-defined]
+    page.faults = []  # type: ignore[attr-defined]
+    page.on("request", lambda request: page.hosts.add(request.url.split("/")[2]) if "//" in request.url else None)
+    page.on("pageerror", lambda error: page.faults.append(str(error)))
+    page.goto(address)
+    page.wait_for_selector("#photo input[type=file]", state="attached")
+    yield page
+    context.close()
+
+
+def upload(page: Page, file: Path) -> None:
+    """Drop a file on the page and wait for its answer."""
+    page.set_input_files("#photo input[type=file]", str(file))
+    page.wait_for_selector("#answer .quality, #answer .problem")

@@ -1,0 +1,187 @@
+"""The page in headless Chromium, used as a clinician would."""
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from isic_screen import Screener, open_photo
+from isic_screen.ui import texts
+from isic_screen.ui.numbers import percent
+from tests.browser.conftest import upload
+from tests.conftest import ROOT, SHARED_DATA
+
+EXAMPLES = ROOT / "assets" / "examples"
+
+
+def _a_photo() -> Path:
+    """A real photo at the camera's own resolution where there is one, else a drawn one."""
+    real = SHARED_DATA / "photos" / "ISIC_0000390.jpg"
+    return real if real.is_file() else EXAMPLES / "synthetic-irregular-lesion.jpg"
+
+
+def test_a_photo_gives_quality_verdict_probability_and_heat_map(page: Page, bundled_model):
+    upload(page, _a_photo())
+    expected = Screener(bundled_model).screen(open_photo(_a_photo()))
+    expect(page.locator("#answer .figure")).to_have_text(percent(expected.probability))
+    flagged = expected.flagged(bundled_model.facts.default_threshold)
+    expect(page.locator("#answer .verdict")).to_contain_text(texts.REFER if flagged else texts.BELOW)
+    expect(page.locator("#answer .quality")).to_contain_text(texts.PHOTO_FIT)
+    expect(page.locator("#answer .scale")).to_be_visible()
+    expect(page.locator("#heat .layer")).to_be_visible()
+    page.wait_for_function("[...document.querySelectorAll('#heat img')].every(i => i.complete && i.naturalWidth > 100)")
+    assert page.faults == []  # type: ignore[attr-defined]
+
+
+def test_the_slider_moves_numbers_plot_and_answer_without_the_model(page: Page):
+    upload(page, _a_photo())
+    probability = page.inner_text("#answer .figure")
+    heat = page.get_attribute("#heat .layer", "src")
+    sentence, plot = page.inner_text("#consequences .sentence"), page.inner_html("#plot")
+    assert page.input_value("#sensitivity input[type=number]") == "95"
+
+    page.fill("#sensitivity input[type=range]", "60")
+    expect(page.locator("#consequences .tile").first).to_contain_text("60")
+    assert page.inner_text("#consequences .sentence") != sentence
+    assert page.inner_html("#plot") != plot
+    assert page.inner_text("#answer .figure") == probability
+    assert page.get_attribute("#heat .layer", "src") == heat
+
+
+def test_a_stricter_threshold_turns_the_verdict(page: Page):
+    upload(page, _a_photo())
+    expect(page.locator("#answer .verdict")).to_contain_text(texts.REFER)
+    page.fill("#threshold input", "90")
+    page.press("#threshold input", "Enter")
+    expect(page.locator("#answer .verdict")).to_contain_text(texts.BELOW)
+    expect(page.locator("#answer .why")).to_contain_text("90")
+
+
+def test_presets_slider_and_threshold_move_together(page: Page):
+    before = float(page.input_value("#threshold input"))
+    page.locator("#presets").get_by_label("90 %").check()
+    expect(page.locator("#sensitivity input[type=number]")).to_have_value("90")
+    expect(page.locator("#consequences .tile").first).to_contain_text("90")
+    assert float(page.input_value("#threshold input")) > before
+
+    page.fill("#sensitivity input[type=range]", "98")
+    expect(page.locator("#presets").get_by_label("98 %")).to_be_checked()
+    page.fill("#threshold input", str(before))
+    page.press("#threshold input", "Enter")
+    expect(page.locator("#presets").get_by_label("98 %")).not_to_be_checked()
+    assert float(page.input_value("#sensitivity input[type=number]")) == pytest.approx(95, abs=1)
+
+
+def test_before_any_photo_the_slider_already_tells_what_it_means(page: Page):
+    expect(page.locator("#answer")).to_contain_text(texts.WAITING)
+    page.fill("#sensitivity input[type=range]", "80")
+    expect(page.locator("#consequences .tile").first).to_contain_text("80")
+    expect(page.locator("#answer")).to_contain_text(texts.WAITING)
+
+
+def test_a_broken_file_is_a_sentence_and_the_old_answer_is_gone(page: Page, tmp_path):
+    upload(page, _a_photo())
+    broken = tmp_path / "holiday.jpg"
+    broken.write_text("this is no photo")
+    page.get_by_label(re.compile("clear|remove", re.IGNORECASE)).first.click()
+    expect(page.locator("#answer")).to_contain_text(texts.WAITING)
+    upload(page, broken)
+    expect(page.locator("#answer .problem")).to_contain_text("holiday.jpg")
+    assert page.locator("#answer .figure").count() == 0
+    assert page.locator("#heat img").count() == 0
+    assert "Traceback" not in page.inner_text("body")
+    page.get_by_label(re.compile("clear|remove", re.IGNORECASE)).first.click()
+    expect(page.locator("#answer")).to_contain_text(texts.WAITING)
+    upload(page, _a_photo())
+    expect(page.locator("#answer .figure")).to_be_visible()
+
+
+def test_the_overlays_strength_changes_in_the_browser(page: Page):
+    upload(page, _a_photo())
+    layer = page.locator("#heat .layer")
+    page.locator(".heat-controls input[type=range]").fill("0")
+    expect(layer).to_have_css("opacity", "0")
+    page.locator(".heat-controls input[type=range]").fill("100")
+    expect(layer).to_have_css("opacity", "1")
+
+
+def test_another_heat_map_method_shows_another_map(page: Page):
+    upload(page, _a_photo())
+    first = page.get_attribute("#heat .layer", "src")
+    page.locator(".heat-controls input[role=listbox], .heat-controls .wrap input").last.click()
+    page.get_by_role("option", name="EigenCAM").click()
+    page.wait_for_function("first => document.querySelector('#heat .layer').src !== first", arg=first)
+
+
+def test_an_example_answers_with_one_click(page: Page):
+    page.locator(".gallery-item").first.click()
+    expect(page.locator("#answer .figure")).to_be_visible()
+
+
+def test_the_models_facts_and_limits_are_on_the_page(page: Page, bundled_model):
+    expect(page.locator("header .notice")).to_contain_text("not a diagnosis")
+    page.get_by_text(texts.ABOUT).click()
+    about = page.locator("#about")
+    expect(about).to_contain_text(bundled_model.sha256)
+    expect(about).to_contain_text(bundled_model.facts.limits[0])
+
+
+def test_no_request_leaves_the_host(page: Page, address: str):
+    upload(page, _a_photo())
+    page.fill("#sensitivity input[type=range]", "90")
+    page.wait_for_timeout(500)
+    assert page.hosts == {address.removeprefix("http://")}  # type: ignore[attr-defined]
+
+
+def test_two_visitors_do_not_see_each_others_answers(page: Page, browser, address):
+    upload(page, _a_photo())
+    context = browser.new_context()
+    other = context.new_page()
+    other.goto(address)
+    expect(other.locator("#answer")).to_contain_text(texts.WAITING)
+    other.fill("#sensitivity input[type=range]", "70")
+    expect(other.locator("#consequences .tile").first).to_contain_text("70")
+    expect(other.locator("#answer")).to_contain_text(texts.WAITING)
+    expect(page.locator("#sensitivity input[type=number]")).to_have_value("95")
+    context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 768, 1280])
+def test_nothing_is_cut_off_and_text_can_be_read(browser, address, width, scheme):
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page = context.new_page()
+    page.goto(address)
+    page.wait_for_selector("#photo input[type=file]", state="attached")
+    upload(page, EXAMPLES / "synthetic-irregular-lesion.jpg")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for selector in ("#answer .verdict", "#answer .probability", "#consequences .sentence", "#plot h3", "#heat p"):
+        assert _contrast(page, selector) >= 4.5, selector
+    if width == 390:  # on a phone: photo, answer, threshold
+        tops = [page.locator(place).first.bounding_box()["y"] for place in ("#photo", "#answer", "#threshold-controls")]
+        assert tops == sorted(tops)
+    context.close()
+
+
+def _contrast(page: Page, selector: str) -> float:
+    """WCAG contrast of a text with the background colour behind it (gradients end in it)."""
+    colours = page.evaluate(
+        """selector => {
+            const element = document.querySelector(selector);
+            let behind = element;
+            const clear = c => c === 'rgba(0, 0, 0, 0)' || c === 'transparent';
+            while (clear(getComputedStyle(behind).backgroundColor) && behind.parentElement)
+                behind = behind.parentElement;
+            return [getComputedStyle(element).color, getComputedStyle(behind).backgroundColor];
+        }""",
+        selector,
+    )
+    bright, dark = sorted((_luminance(colour) for colour in colours), reverse=True)
+    return (bright + 0.05) / (dark + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    channels = [float(value) / 255 for value in re.findall(r"[\d.]+", colour)[:3]]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

@@ -1,0 +1,48 @@
+"""The real app in a process of its own, for tests that talk to it."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.conftest import ROOT
+
+START_SECONDS = 120
+
+
+@contextmanager
+def running_app(log: Path, *arguments: str) -> Iterator[str]:
+    """The address of `python app.py` on a free port; its output goes to `log`."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "app.py", "--host", "127.0.0.1", "--port", str(port), *arguments]
+    environment = {**os.environ, "GRADIO_TEMP_DIR": str(log.parent / "uploads")}
+    with open(log, "w") as output:
+        app = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, env=environment)
+        try:
+            _wait_for(address, app, log)
+            yield address
+        finally:
+            app.terminate()
+            app.wait(30)
+
+
+def _wait_for(address: str, app: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if app.poll() is not None:
+            break
+        try:
+            with urllib.request.urlopen(address, timeout=5):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    raise RuntimeError(f"the app did not start:\n{log.read_text()}")

@@ -1,0 +1,91 @@
+"""app.py as it is started and called, without a browser."""
+
+import ast
+import subprocess
+import sys
+
+import pytest
+from gradio_client import Client, handle_file
+
+from isic_screen import Screener, open_photo
+from tests.conftest import ROOT, lesion
+from tests.serving import running_app
+
+EXAMPLE = ROOT / "assets" / "examples" / "synthetic-irregular-lesion.jpg"
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory):
+    log = tmp_path_factory.mktemp("app") / "app.log"
+    with running_app(log) as address:
+        yield address, log
+
+
+@pytest.fixture(scope="module")
+def client(app, tmp_path_factory):
+    with_downloads = tmp_path_factory.mktemp("downloads")
+    client = Client(app[0], verbose=False, download_files=str(with_downloads), analytics_enabled=False)
+    yield client
+    client.close()
+
+
+def test_the_api_gives_the_screeners_answer(client, bundled_model):
+    result = client.predict(handle_file(str(EXAMPLE)), None, api_name="/screen")
+    expected = Screener(bundled_model).screen(open_photo(EXAMPLE))
+    assert result["probability"] == pytest.approx(expected.probability, abs=1e-6)
+    assert result["threshold"] == bundled_model.facts.default_threshold
+    assert result["flagged"] == expected.flagged(bundled_model.facts.default_threshold)
+    assert result["quality"] == expected.quality.summary
+
+
+def test_the_api_answers_a_broken_file_with_a_sentence(client, tmp_path):
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"no photo")
+    result = client.predict(handle_file(str(broken)), 0.5, api_name="/screen")
+    assert result["probability"] is None
+    assert "broken.jpg" in result["error"]
+
+
+def test_only_the_api_is_public(client):
+    named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
+    assert set(named) == {"/screen"}
+
+
+def test_nothing_about_photos_is_logged(app, client, tmp_path):
+    photo = tmp_path / "mrs-smith.jpg"
+    lesion(0).save(photo)
+    client.predict(handle_file(str(photo)), None, api_name="/screen")
+    assert "smith" not in app[1].read_text()
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"), [(None, "There is no model file"), (b"not a model", "no whole safetensors file")]
+)
+def test_a_model_that_cannot_be_loaded_is_a_sentence(content, sentence, tmp_path):
+    model = tmp_path / "model.safetensors"
+    if content is not None:
+        model.write_bytes(content)
+    done = subprocess.run(
+        [sys.executable, "app.py", "--model", str(model)], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_app_py_stays_short_and_only_the_page_knows_gradio():
+    assert len((ROOT / "app.py").read_text().splitlines()) < 60
+    for path in (ROOT / "isic_screen").rglob("*.py"):
+        imported = _imports(path.read_text())
+        inside = path.relative_to(ROOT / "isic_screen").parts
+        if inside[0] != "ui":
+            assert not any(name.split(".")[0] == "gradio" for name in imported), path
+            assert not any(name.startswith("isic_screen.ui") for name in imported), path
+        if inside == ("screener.py",):
+            assert not any(name.startswith(("isic_screen.training", "isic_screen.data")) for name in imported)
+
+
+def _imports(source: str) -> set[str]:
+    nodes = list(ast.walk(ast.parse(source)))
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    return names | {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
