@@ -22,20 +22,23 @@ VIEWS = [(1280, "light"), (1280, "dark"), (768, "light"), (390, "light")]
 
 def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as scratch, running_app(Path(scratch) / "app.log") as address:
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM_ARGUMENTS)
-            for width, scheme in VIEWS:
-                page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-                page.goto(address)
-                page.wait_for_selector("#photo input[type=file]", state="attached")
-                upload(page, EXAMPLE)
-                page.wait_for_function("[...document.images].every(image => image.complete)")
-                page.mouse.move(0, 0)
-                page.wait_for_timeout(700)  # Gradio's fades
-                page.screenshot(path=folder / f"page-{width}-{scheme}.png", full_page=True)
-                page.close()
-            browser.close()
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        running_app(Path(scratch) / "app.log") as address,
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM_ARGUMENTS)
+        for width, scheme in VIEWS:
+            page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+            page.goto(address)
+            page.wait_for_selector("#photo input[type=file]", state="attached")
+            upload(page, EXAMPLE)
+            page.wait_for_function("[...document.images].every(image => image.complete)")
+            page.mouse.move(0, 0)
+            page.wait_for_timeout(700)  # Gradio's fades
+            page.screenshot(path=folder / f"page-{width}-{scheme}.png", full_page=True)
+            page.close()
+        browser.close()
 
 
 if __name__ == "__main__":
