@@ -62,13 +62,14 @@ class Counts:
         run = np.diff(alarms)
         # False positive rate in the middle of the part of each segment that lies above the line.
         share = np.divide((entry + end) / 2 - start, rise, out=np.zeros_like(rise), where=rise > 0)
-        return (height * (1 - alarms[:, :-1] - run * share)).sum(axis=1)
+        area = (height * (1 - alarms[:, :-1] - run * share)).sum(axis=1)
+        return np.where(self._has_both, area, np.nan)
 
     def average_precision(self, prevalence: float | None = None) -> Floats:
         """Precision averaged over the melanomas in order of score, in the sample or at a stated prevalence."""
         gained = np.diff(self.sensitivity)
         averaged = np.where(gained > 0, gained * self.precision(prevalence)[:, 1:], gained).sum(axis=1)
-        return np.where(self.false_positives[:, -1] > 0, averaged, np.nan)  # without others it would be 1
+        return np.where(self._has_both, averaged, np.nan)  # without others it would be 1
 
     def specificity_at(self, sensitivity: float) -> Floats:
         """Specificity at the highest threshold that finds at least `sensitivity` of the melanomas."""
@@ -77,7 +78,11 @@ class Counts:
         may_miss = np.floor(melanomas * (1 - sensitivity) + 1e-9)
         first = np.argmax(self.true_positives >= melanomas - may_miss, axis=1)
         alarms = np.take_along_axis(self.false_positive_rate, first[:, None], axis=1)[:, 0]
-        return np.where(melanomas[:, 0] > 0, 1 - alarms, np.nan)
+        return np.where(self._has_both, 1 - alarms, np.nan)
+
+    @property
+    def _has_both(self) -> NDArray[np.bool_]:
+        return (self.true_positives[:, -1] > 0) & (self.false_positives[:, -1] > 0)
 
 
 @dataclass(frozen=True)
