@@ -1,158 +1,210 @@
-"""Bootstrap intervals: they draw whole groups, cover what they should, and say when they cannot."""
-
 import json
+from statistics import NormalDist
 
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from isic_screen.evaluation.counts import Counts, Floats, Ranking
-from isic_screen.evaluation.intervals import Estimate, bootstrap, group_weights, paired_difference, resample
+from isic_screen.evaluation import intervals
+from isic_screen.evaluation.counts import Counts, Ranking
+from isic_screen.evaluation.intervals import bootstrap, group_weights, paired_difference, resample
 
 
-def auc_estimate(
-    scores: np.ndarray, targets: np.ndarray, groups: np.ndarray, *, resamples: int = 300, seed: int = 0
-) -> Estimate:
+def clustered(seed: int, *, groups: int = 40, images: int = 5) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Scores, targets and groups: all images of a patient share the diagnosis and much of the score (variance 1)."""
+    random = np.random.default_rng(seed)
+    targets = np.arange(groups) < groups // 2
+    scores = targets + random.normal(0, 0.9, groups)
+    members = np.repeat(np.arange(groups), images)
+    return scores[members] + random.normal(0, 0.19**0.5, len(members)), targets[members].astype(int), members
+
+
+TRUE_AUC = NormalDist().cdf(2**-0.5)
+"""Of `clustered`: two unit normal distributions, 1 apart."""
+
+
+def auc_of(scores: np.ndarray, targets: np.ndarray) -> intervals.Measure:
     ranking = Ranking.of(scores, targets)
-    return bootstrap(
-        lambda weights: {"auc": ranking.counts(weights).roc_auc()}, targets, groups, resamples=resamples, seed=seed
-    )["auc"]
+    return lambda weights: {"auc": ranking.counts(weights).roc_auc()}
 
 
-def clustered(generator: np.random.Generator, patients: int, images: int) -> tuple[np.ndarray, np.ndarray]:
-    """Flags (patients * images,) and patients: half of the patients are always flagged, the others hardly ever."""
-    often = generator.random(patients) < 0.5
-    groups = np.repeat(np.arange(patients), images)
-    return generator.random(patients * images) < np.where(often, 0.95, 0.05)[groups], groups
+def auc_interval(scores, targets, groups, *, resamples: int = 200, seed: int = 0) -> intervals.Estimate:
+    return bootstrap(auc_of(scores, targets), targets, groups, resamples=resamples, seed=seed)["auc"]
 
 
-def test_whole_groups_are_drawn_as_many_as_there_are() -> None:
-    groups = np.array(["b", "a", "b", "c", "a", "b"])
-    weights = np.concatenate(list(group_weights(groups, resamples=50, seed=1)))
-    assert weights.shape == (50, 6)
-    a, b, c = weights[:, 1], weights[:, 0], weights[:, 3]
-    np.testing.assert_array_equal(weights, np.stack([b, a, b, c, a, b], axis=1))
-    np.testing.assert_array_equal(a + b + c, np.full(50, 3))
-    assert len(np.unique(weights, axis=0)) > 3
+# Draws
 
 
-def test_draws_depend_on_the_seed_alone() -> None:
-    groups = np.arange(20) % 7
-    first, again, other = (np.concatenate(list(group_weights(groups, seed=seed))) for seed in (3, 3, 4))
+def test_groups_are_drawn_whole_and_as_many_as_there_are():
+    groups = np.array(["b", "a", "b", "c", "b", "a"])
+    (weights,) = group_weights(groups, resamples=300, seed=1)
+    assert weights.shape == (300, 6)
+    for name in "abc":
+        members = weights[:, groups == name]
+        assert (members == members[:, :1]).all()
+    per_group = weights[:, [1, 0, 3]]
+    assert (per_group.sum(axis=1) == 3).all()
+    # Each of three groups is drawn once on average, and left out with probability (2/3)^3.
+    assert per_group.mean() == pytest.approx(1, abs=0.1)
+    assert (per_group == 0).mean() == pytest.approx(8 / 27, abs=0.06)
+
+
+def test_the_same_seed_gives_the_same_draws_and_another_others():
+    groups = np.arange(30) // 2
+    first, again, other = (np.concatenate(list(group_weights(groups, resamples=50, seed=seed))) for seed in (3, 3, 4))
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
 
 
-def test_blocks_add_up_to_the_resamples() -> None:
-    groups = np.arange(90_000)  # large enough for several blocks
-    shapes = [weights.shape for weights in group_weights(groups, resamples=50)]
-    assert len(shapes) > 1
-    assert sum(rows for rows, _ in shapes) == 50
+def test_draws_in_blocks_are_as_many_as_asked_for(monkeypatch):
+    monkeypatch.setattr(intervals, "_CHUNK_NUMBERS", 70)
+    blocks = list(group_weights(np.arange(10), resamples=23, seed=0))
+    assert [len(block) for block in blocks] == [7, 7, 7, 2]
+    assert all((block.sum(axis=1) == 10).all() for block in blocks)
+    assert len({tuple(row) for block in blocks for row in block}) == 23
+    scores, targets, members = clustered(0, groups=10, images=1)
+    assert resample(auc_of(scores, targets), members, resamples=23)["auc"].shape == (23,)
 
 
-def test_a_resample_is_what_scikit_learn_says_of_the_drawn_images() -> None:
-    generator = np.random.default_rng(0)
-    targets, groups = generator.integers(0, 2, 60), generator.integers(0, 25, 60)
-    scores = np.round(generator.normal(size=60) + targets, 1)
-    ranking = Ranking.of(scores, targets)
-    drawn = resample(lambda weights: {"auc": ranking.counts(weights).roc_auc()}, groups, resamples=20)["auc"]
-    for weights, value in zip(np.concatenate(list(group_weights(groups, resamples=20))), drawn, strict=True):
-        assert value == pytest.approx(roc_auc_score(targets, scores, sample_weight=weights))
+@pytest.mark.parametrize("digits", [6, 1])
+def test_weights_count_like_copies_of_the_image(digits):
+    random = np.random.default_rng(digits)
+    targets = random.integers(0, 2, 60)
+    scores = (random.normal(targets, 1.5)).round(digits)
+    weights = random.integers(0, 4, (5, 60)).astype(float)
+    weighted = Ranking.of(scores, targets).counts(weights)
+    for row, times in enumerate(weights.astype(int)):
+        copied = np.repeat(scores, times), np.repeat(targets, times)
+        expanded = Ranking.of(*copied).counts()
+        assert weighted.roc_auc()[row] == pytest.approx(roc_auc_score(copied[1], copied[0]))
+        for metric in (
+            Counts.partial_auc,
+            Counts.average_precision,
+            lambda counts: counts.average_precision(0.02),
+            lambda counts: counts.specificity_at(0.9),
+        ):
+            assert metric(weighted)[row] == pytest.approx(metric(expanded)[0])
 
 
-def test_interval_covers_the_truth_where_images_of_a_patient_are_alike() -> None:
-    """Nominal 95 % on clustered data; drawing single images would cover far less."""
-    generator = np.random.default_rng(7)
+# Intervals
+
+
+def test_estimate_is_the_value_between_percentiles_of_the_resamples():
+    scores, targets, groups = clustered(0)
+    measure = auc_of(scores, targets)
+    estimate = bootstrap(measure, targets, groups, resamples=150, seed=5)["auc"]
+    draws = resample(measure, groups, resamples=150, seed=5)["auc"]
+    assert estimate.value == pytest.approx(roc_auc_score(targets, scores))
+    assert (estimate.low, estimate.high) == pytest.approx(tuple(np.percentile(draws, (2.5, 97.5))))
+    assert (estimate.n, estimate.positives, estimate.groups) == (200, 100, 40)
+    assert (estimate.reason, estimate.undefined_resamples) == (None, 0)
+    assert json.loads(json.dumps(estimate.to_dict(), allow_nan=False))["low"] == estimate.low
+
+
+def test_the_same_seed_gives_the_same_interval():
+    scores, targets, groups = clustered(0)
+    assert auc_interval(scores, targets, groups, seed=7) == auc_interval(scores, targets, groups, seed=7)
+    assert auc_interval(scores, targets, groups, seed=7).low != auc_interval(scores, targets, groups, seed=8).low
+
+
+def test_images_of_one_patient_tell_less_than_as_many_patients():
+    scores, targets, groups = clustered(0)
+    by_patient = auc_interval(scores, targets, groups)
+    by_image = auc_interval(scores, targets, np.arange(len(groups)))
+    assert by_patient.value == by_image.value
+    assert by_patient.high - by_patient.low > 1.5 * (by_image.high - by_image.low)
+
+
+def test_copies_of_images_make_nothing_more_certain():
+    scores, targets, groups = clustered(1, images=1)
+    once = auc_interval(scores, targets, groups)
+    copied = auc_interval(*(np.repeat(array, 10) for array in (scores, targets, groups)))
+    assert (copied.low, copied.high) == pytest.approx((once.low, once.high))
+
+
+def test_intervals_over_patients_cover_the_truth_and_those_over_images_do_not():
     covered = {"patients": 0, "images": 0}
-    for seed in range(120):
-        flags, patients = clustered(generator, patients=60, images=8)
-
-        def mean(weights: Floats, flags: np.ndarray = flags) -> dict[str, Floats]:
-            return {"mean": weights @ flags / weights.sum(axis=1)}
-
-        targets = np.arange(len(flags)) % 2
-        for name, groups in (("patients", patients), ("images", np.arange(len(flags)))):
-            found = bootstrap(mean, targets, groups, resamples=200, seed=seed)["mean"]
-            assert found.low is not None
-            assert found.high is not None
-            covered[name] += found.low <= 0.5 <= found.high
-    assert covered["patients"] >= 0.88 * 120
-    assert covered["images"] <= 0.75 * 120
+    runs = 150
+    for seed in range(runs):
+        scores, targets, groups = clustered(seed)
+        for name, units in (("patients", groups), ("images", np.arange(len(groups)))):
+            found = auc_interval(scores, targets, units, resamples=100, seed=seed)
+            covered[name] += found.low <= TRUE_AUC <= found.high
+    assert 0.87 <= covered["patients"] / runs <= 0.99
+    assert covered["images"] / runs < 0.75
 
 
-def test_auc_interval_is_as_wide_as_the_spread_over_samples() -> None:
-    generator = np.random.default_rng(11)
-    targets = np.arange(200) % 2
-    samples = [generator.normal(size=200) + 1.2 * targets for _ in range(200)]
-    spread = np.subtract(*np.percentile([roc_auc_score(targets, scores) for scores in samples], (97.5, 2.5)))
-    found = [auc_estimate(scores, targets, np.arange(200)) for scores in samples[:10]]
-    widths = [
-        estimate.high - estimate.low for estimate in found if estimate.high is not None and estimate.low is not None
-    ]
-    assert np.mean(widths) == pytest.approx(spread, rel=0.25)
+# No interval, and why
 
 
-def test_one_class_is_undefined_with_a_reason() -> None:
-    found = auc_estimate(np.arange(4.0), np.zeros(4, dtype=int), np.arange(4))
+def test_one_class_has_neither_value_nor_interval():
+    scores = np.linspace(0, 1, 6)
+    found = auc_interval(scores, np.zeros(6, dtype=int), np.arange(6))
     assert (found.value, found.low, found.high) == (None, None, None)
-    assert found.reason == "there is no melanoma among the 4 images"
+    assert found.reason == "there is no melanoma among the 6 images"
 
 
-def test_a_value_whose_resamples_are_often_undefined_has_no_interval() -> None:
-    # One melanoma: a third of the resamples draws none.
-    found = auc_estimate(np.array([0.9, 0.1, 0.95, 0.3]), np.array([1, 0, 0, 0]), np.arange(4))
-    assert found.value == pytest.approx(2 / 3)
-    assert found.low is None
-    assert found.undefined_resamples > 50
-    assert "too small" in (found.reason or "")
+def test_too_few_melanomas_give_a_value_without_interval():
+    # A single patient with melanoma is left out of more than a third of the resamples.
+    found = auc_interval(np.linspace(0, 1, 20), (np.arange(20) == 15).astype(int), np.arange(20))
+    assert found.value == pytest.approx(15 / 19)
+    assert (found.low, found.high) == (None, None)
+    assert (
+        found.reason
+        == f"no interval: {found.undefined_resamples} of 200 resamples were undefined, the sample is too small"
+    )
+    assert found.undefined_resamples == pytest.approx(200 * (19 / 20) ** 20, abs=25)
 
 
-def test_resamples_that_all_agree_give_no_interval() -> None:
-    found = auc_estimate(np.arange(40.0), (np.arange(40) >= 20).astype(int), np.arange(40))
+def test_perfect_separation_gives_no_interval_of_no_width():
+    targets = np.repeat([0, 1], 20)
+    found = auc_interval(targets + np.linspace(0, 0.5, 40), targets, np.arange(40))
     assert found.value == 1
-    assert found.low is None
-    assert "same value" in (found.reason or "")
+    assert (found.low, found.high) == (None, None)
+    assert "every resample gave the same value" in found.reason
 
 
-def test_a_few_undefined_resamples_are_left_out_and_counted() -> None:
-    generator = np.random.default_rng(2)
-    targets = np.r_[np.ones(4, dtype=int), np.zeros(96, dtype=int)]
-    found = auc_estimate(generator.normal(size=100) + targets, targets, np.arange(100), resamples=1000)
-    assert 0 < found.undefined_resamples < 50
-    assert found.low is not None
+def test_a_reason_can_be_given_for_what_is_undefined_though_both_classes_are_there():
+    def measure(weights):
+        return {"known": weights.mean(axis=1) * np.nan, "other": weights.mean(axis=1) * np.nan}
+
+    found = bootstrap(measure, [0, 1], ["a", "b"], undefined={"known": "nobody is flagged"}, resamples=10)
+    assert found["known"].reason == "nobody is flagged"
+    assert found["other"].reason == "it is not defined for these images"
 
 
-def test_estimate_counts_what_it_rests_on_and_is_strict_json() -> None:
-    found = auc_estimate(np.array([0.1, 0.4, 0.3, 0.9] * 5), np.array([0, 1, 1, 1] * 5), np.arange(20) // 2)
-    assert (found.n, found.positives, found.groups) == (20, 15, 10)
-    assert json.loads(json.dumps(found.to_dict(), allow_nan=False))["n"] == 20
+@pytest.mark.parametrize(("targets", "groups"), [([], []), ([0, 1], ["a"])])
+def test_targets_without_their_groups_are_refused(targets, groups):
+    with pytest.raises(ValueError, match="groups"):
+        bootstrap(lambda weights: {"n": weights.sum(axis=1)}, targets, groups, resamples=10)
 
 
-def test_paired_difference_is_narrower_than_the_two_apart() -> None:
-    generator = np.random.default_rng(5)
-    targets = np.arange(300) % 2
-    baseline = generator.normal(size=300) + targets
-    scores = baseline + 0.3 * generator.normal(size=300) + 0.4 * targets
-    groups = np.arange(300) // 3
-    found = paired_difference(Counts.roc_auc, scores, baseline, targets, groups, resamples=300)
-    expected = roc_auc_score(targets, scores) - roc_auc_score(targets, baseline)
-    assert found.value == pytest.approx(expected)
-    single = auc_estimate(scores, targets, groups)
-    assert found.low is not None
-    assert found.high is not None
-    assert single.low is not None
-    assert single.high is not None
-    assert found.high - found.low < 0.8 * (single.high - single.low)
-    assert found.low > 0
+# Differences
 
 
-def test_a_score_is_no_better_than_itself() -> None:
-    scores, targets = np.array([0.1, 0.9, 0.4, 0.6] * 10), np.array([0, 1, 1, 0] * 10)
-    found = paired_difference(Counts.roc_auc, scores, scores, targets, np.arange(40))
+def test_a_score_does_not_differ_from_itself():
+    scores, targets, groups = clustered(2)
+    found = paired_difference(Counts.roc_auc, scores, 3 * scores - 1, targets, groups, resamples=50)
     assert found.value == 0
-    assert found.low is None
+    assert (found.low, found.high) == (None, None)
 
 
-def test_groups_must_fit_the_images() -> None:
-    with pytest.raises(ValueError, match="alike"):
-        auc_estimate(np.arange(3.0), np.array([0, 1, 0]), np.arange(2))
+def test_a_paired_difference_is_narrower_than_an_unpaired_one():
+    scores, targets, groups = clustered(3)
+    noisy = scores + np.random.default_rng(0).normal(0, 0.5, len(scores))
+    paired = paired_difference(Counts.roc_auc, scores, noisy, targets, groups, resamples=200)
+    assert paired.value == pytest.approx(roc_auc_score(targets, scores) - roc_auc_score(targets, noisy))
+    assert paired.low < paired.value < paired.high
+    first = resample(auc_of(scores, targets), groups, resamples=200, seed=1)["auc"]
+    second = resample(auc_of(noisy, targets), groups, resamples=200, seed=2)["auc"]
+    unpaired = np.percentile(first - second, (2.5, 97.5))
+    assert paired.high - paired.low < 0.7 * (unpaired[1] - unpaired[0])
+
+
+def test_swapping_the_scores_turns_the_difference_round():
+    scores, targets, groups = clustered(4)
+    noisy = scores + np.random.default_rng(1).normal(0, 0.7, len(scores))
+    gain = paired_difference(Counts.partial_auc, scores, noisy, targets, groups, resamples=50)
+    loss = paired_difference(Counts.partial_auc, noisy, scores, targets, groups, resamples=50)
+    assert loss.value == pytest.approx(-gain.value)
+    assert (loss.low, loss.high) == pytest.approx((-gain.high, -gain.low))

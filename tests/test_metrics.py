@@ -1,233 +1,346 @@
-"""Metrics against scikit-learn, against counting by hand, and where they are undefined."""
-
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from sklearn import metrics as reference
+from sklearn import metrics as sklearn_metrics
 
-from isic_screen.evaluation import metrics
-from isic_screen.evaluation.counts import Counts, Ranking, predictive_value, ratio
-from isic_screen.evaluation.metrics import Confusion, Measurement
+from isic_screen.evaluation.counts import Counts, Ranking, predictive_value
+from isic_screen.evaluation.metrics import (
+    Confusion,
+    average_precision,
+    brier,
+    classification_report,
+    confusion_matrix,
+    expected_calibration_error,
+    missing_class,
+    partial_auc,
+    precision_at_prevalence,
+    roc_auc,
+    specificity_at_sensitivity,
+)
 from isic_screen.evaluation.reliability import bin_of, reliability_bins
-from isic_screen.operating_point import ThresholdTable, wilson
+from isic_screen.operating_point import wilson
+
+RANKED = [
+    roc_auc,
+    average_precision,
+    partial_auc,
+    lambda scores, targets: specificity_at_sensitivity(scores, targets, 0.9),
+]
 
 
-def sample(seed: int, *, n: int = 200, decimals: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """Scores with many ties, and targets of both classes."""
-    generator = np.random.default_rng(seed)
-    targets = (np.arange(n) < n // 3).astype(int)
-    return np.round(generator.normal(size=n) + targets, decimals), targets
+def sample(seed: int, *, digits: int = 6, n: int = 200) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities of which few are alike, or many with few `digits`, and targets; about a fifth are melanomas."""
+    random = np.random.default_rng(seed)
+    targets = (random.random(n) < 0.2).astype(int)
+    scores = 1 / (1 + np.exp(-random.normal(-2 + 1.2 * targets, 1.2)))
+    return scores.round(digits), targets
 
 
-@pytest.mark.parametrize("seed", range(5))
-@pytest.mark.parametrize("decimals", [0, 1, 12])
-def test_ranking_metrics_equal_scikit_learn(seed: int, decimals: int) -> None:
-    scores, targets = sample(seed, decimals=decimals)
-    assert metrics.roc_auc(scores, targets).value == pytest.approx(reference.roc_auc_score(targets, scores))
-    assert metrics.average_precision(scores, targets).value == pytest.approx(
-        reference.average_precision_score(targets, scores)
+SAMPLES = [pytest.param(*sample(seed, digits=digits), id=f"{seed}-{digits}") for seed in range(4) for digits in (6, 1)]
+
+
+def weights_at(prevalence: float, targets: np.ndarray) -> np.ndarray:
+    """Image weights with which melanomas make up the stated share."""
+    return np.where(targets == 1, prevalence / (targets == 1).sum(), (1 - prevalence) / (targets == 0).sum())
+
+
+# Areas under the ROC curve
+
+
+def test_roc_auc_of_a_case_done_by_hand():
+    # Pairs won by the melanoma: 0.7 beats all 3 others; 0.4 beats one, ties with one (half), loses to one.
+    assert roc_auc([0.7, 0.4, 0.1, 0.4, 0.6], [1, 1, 0, 0, 0]).value == pytest.approx(4.5 / 6)
+
+
+@pytest.mark.parametrize(("scores", "targets"), SAMPLES)
+def test_roc_auc_is_scikit_learns_with_and_without_ties(scores, targets):
+    assert roc_auc(scores, targets).value == pytest.approx(sklearn_metrics.roc_auc_score(targets, scores))
+
+
+@pytest.mark.parametrize("score", [0.0, 0.3, 1.0])
+def test_the_same_score_for_all_is_chance(score):
+    assert roc_auc([score] * 5, [1, 0, 0, 1, 0]).value == pytest.approx(0.5)
+    assert partial_auc([score] * 5, [1, 0, 0, 1, 0]).value == pytest.approx(0.02)
+    assert average_precision([score] * 5, [1, 0, 0, 1, 0]).value == pytest.approx(0.4)
+
+
+def test_only_the_order_of_scores_counts():
+    scores, targets = sample(0)
+    for metric in RANKED:
+        assert metric(np.log(scores) - 7, targets) == metric(scores, targets)
+
+
+@pytest.mark.parametrize(("scores", "targets"), SAMPLES)
+@pytest.mark.parametrize("min_sensitivity", [0.8, 0.5])
+def test_partial_auc_is_that_of_isic_2024(scores, targets, min_sensitivity):
+    # Labels and scores mirrored, the strip above a sensitivity becomes one below a false positive rate, which
+    # scikit-learn integrates; its McClish scaling to 0.5..1 is undone.
+    strip = 1 - min_sensitivity
+    scaled = sklearn_metrics.roc_auc_score(1 - targets, -scores, max_fpr=strip)
+    chance = strip**2 / 2
+    expected = chance + (strip - chance) * (scaled - 0.5) / 0.5
+    assert partial_auc(scores, targets, min_sensitivity=min_sensitivity).value == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("scores", "targets"), SAMPLES)
+def test_partial_auc_is_the_area_between_the_curve_and_its_line(scores, targets):
+    alarms, sensitivity, _ = sklearn_metrics.roc_curve(targets, scores)
+    grid = np.linspace(0, 1, 200_001)
+    above = np.maximum(np.interp(grid, alarms, sensitivity) - 0.8, 0)
+    assert partial_auc(scores, targets).value == pytest.approx(np.trapezoid(above, grid), abs=1e-5)
+
+
+def test_partial_auc_runs_from_0_to_0_2():
+    assert partial_auc([0.1, 0.2, 0.8, 0.9], [0, 0, 1, 1]).value == pytest.approx(0.2)
+    assert partial_auc([0.1, 0.2, 0.8, 0.9], [1, 1, 0, 0]).value == pytest.approx(0.0)
+
+
+# Average precision
+
+
+def test_average_precision_of_a_case_done_by_hand():
+    # In order of score: melanoma, other, melanoma. Precision at the melanomas: 1 and 2/3.
+    assert average_precision([0.9, 0.5, 0.2], [1, 0, 1]).value == pytest.approx((1 + 2 / 3) / 2)
+
+
+@pytest.mark.parametrize(("scores", "targets"), SAMPLES)
+def test_average_precision_is_scikit_learns(scores, targets):
+    assert average_precision(scores, targets).value == pytest.approx(
+        sklearn_metrics.average_precision_score(targets, scores)
     )
-    # The ISIC 2024 recipe: mirrored labels and scores, and McClish's correction undone.
-    corrected = reference.roc_auc_score(1 - targets, -scores, max_fpr=0.2)
-    chance = 0.2**2 / 2
-    expected = chance + (0.2 - chance) * (corrected - 0.5) / 0.5
-    assert metrics.partial_auc(scores, targets).value == pytest.approx(expected)
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_partial_auc_is_the_area_above_the_line(seed: int) -> None:
-    scores, targets = sample(seed)
-    alarms, sensitivity, _ = reference.roc_curve(targets, scores, drop_intermediate=False)
-    fine = np.linspace(0, 1, 200_001)
-    height = np.maximum(np.interp(fine, alarms, sensitivity) - 0.8, 0)
-    assert metrics.partial_auc(scores, targets).value == pytest.approx(np.trapezoid(height, fine), abs=1e-4)
-
-
-def test_partial_auc_of_perfect_and_useless_scores() -> None:
-    assert metrics.partial_auc([0, 0, 1, 1], [0, 0, 1, 1]).value == pytest.approx(0.2)
-    assert metrics.partial_auc([1, 1, 0, 0], [0, 0, 1, 1]).value == pytest.approx(0)
-    assert metrics.partial_auc([3, 3, 3, 3], [0, 0, 1, 1]).value == pytest.approx(0.02)
-
-
-def test_average_precision_at_a_prevalence_equals_that_of_a_sample_with_it() -> None:
-    scores, targets = sample(1)
-    # Every other image fifty times: the same ranking among more people.
-    repeats = np.where(targets == 1, 1, 50)
-    many_scores, many_targets = np.repeat(scores, repeats), np.repeat(targets, repeats)
-    stated = metrics.average_precision(scores, targets, prevalence=many_targets.mean()).value
-    assert stated == pytest.approx(reference.average_precision_score(many_targets, many_scores))
-
-
-@pytest.mark.parametrize("sensitivity", [0.5, 0.9, 0.95, 1.0])
-def test_specificity_at_sensitivity_is_that_of_the_threshold_table(sensitivity: float) -> None:
-    scores, targets = sample(2)
-    table = ThresholdTable.from_predictions(scores, targets, prevalence=0.018)
-    point = table.at(table.threshold_for_sensitivity(sensitivity))
-    measured = metrics.specificity_at_sensitivity(scores, targets, sensitivity).value
-    assert measured == pytest.approx(point.specificity.value)
-
-
-def test_specificity_at_nine_of_ten_is_nine_of_ten() -> None:
-    scores = [10, 9, 8, 7, 6, 5, 4, 3, 2, 0, 1, 1]
-    targets = [1] * 10 + [0, 0]
-    assert metrics.specificity_at_sensitivity(scores, targets, 0.9).value == 1
-    assert metrics.specificity_at_sensitivity(scores, targets, 0.91).value == 0
-
-
-@given(st.lists(st.tuples(st.integers(0, 5), st.booleans(), st.integers(0, 3)), min_size=1, max_size=30))
-def test_weights_are_repetitions(images: list[tuple[int, bool, int]]) -> None:
-    scores, targets, weights = (np.array(column) for column in zip(*images, strict=True))
-    weighted = Ranking.of(scores, targets).counts(weights[None].astype(float))
-    repeated = Ranking.of(np.repeat(scores, weights), np.repeat(targets, weights)).counts()
-    for metric in (
-        Counts.roc_auc,
-        Counts.partial_auc,
-        Counts.average_precision,
-        lambda counts: counts.average_precision(0.018),
-        lambda counts: counts.specificity_at(0.9),
-    ):
-        np.testing.assert_allclose(metric(weighted), metric(repeated), atol=1e-12)
-
-
-def test_brier_score_in_the_sample_and_at_a_prevalence() -> None:
-    probabilities, targets = np.array([0.1, 0.4, 0.8, 0.3]), np.array([0, 0, 1, 1])
-    assert metrics.brier(probabilities, targets).value == pytest.approx(
-        reference.brier_score_loss(targets, probabilities)
+    assert average_precision(scores, targets, prevalence=0.018).value == pytest.approx(
+        sklearn_metrics.average_precision_score(targets, scores, sample_weight=weights_at(0.018, targets))
     )
-    # By hand: (0.01 + 0.16) / 2 over others, (0.04 + 0.49) / 2 over melanomas.
-    expected = 0.98 * 0.085 + 0.02 * 0.265
-    assert metrics.brier(probabilities, targets, prevalence=0.02).value == pytest.approx(expected)
 
 
-def test_calibration_error_by_hand() -> None:
-    probabilities = np.array([0.1, 0.1, 0.1, 0.1, 0.6, 0.6, 0.6, 0.6])
-    targets = np.array([0, 0, 0, 1, 1, 1, 0, 1])
-    # Two bins: 0.1 said and 1/4 seen, 0.6 said and 3/4 seen.
-    assert metrics.expected_calibration_error(probabilities, targets, bins=2).value == pytest.approx(0.15)
-    # At 20 %: of 1 person 0.2 * 1/4 + 0.8 * 3/4 in the first bin with 0.2 * 1/4 melanomas, and the rest in the second.
-    first, second = 0.2 * 0.25 + 0.8 * 0.75, 0.2 * 0.75 + 0.8 * 0.25
-    expected = abs(0.1 * first - 0.2 * 0.25) + abs(0.6 * second - 0.2 * 0.75)
-    stated = metrics.expected_calibration_error(probabilities, targets, bins=2, prevalence=0.2).value
-    assert stated == pytest.approx(expected)
+# One threshold
 
 
-def test_calibration_error_tells_honest_probabilities_from_inflated_ones() -> None:
-    generator = np.random.default_rng(0)
-    probabilities = generator.beta(0.5, 5, size=20_000)
-    targets = (generator.random(20_000) < probabilities).astype(int)
-    share = targets.mean()
-    honest = metrics.expected_calibration_error(probabilities, targets, prevalence=share).value
-    inflated = metrics.expected_calibration_error(probabilities**0.5, targets, prevalence=share).value
-    assert honest is not None
-    assert honest < 0.01
-    assert inflated is not None
-    assert inflated > 0.1
+def test_specificity_is_that_of_the_highest_threshold_that_finds_enough():
+    others = [0.05, 0.2, 0.5, 0.99]
+    targets = [1] * 10 + [0] * 4
+    scores = [0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.5, 0.1, *others]
+    assert specificity_at_sensitivity(scores, targets, 0.9).value == pytest.approx(
+        2 / 4
+    )  # from 0.5; its tie is flagged
+    assert specificity_at_sensitivity(scores, targets, 0.8).value == pytest.approx(3 / 4)  # from 0.6
+    assert specificity_at_sensitivity(scores, targets, 0.91).value == pytest.approx(1 / 4)  # from 0.1
 
 
-def test_bins_hold_equally_many_images_and_never_part_equal_scores() -> None:
-    assert np.bincount(bin_of(np.linspace(0, 1, 100))).tolist() == [10] * 10
-    tied = bin_of(np.array([0.1] * 50 + [0.2] * 50))
-    assert tied.tolist() == [0] * 50 + [1] * 50
-    assert bin_of(np.full(7, 0.3)).tolist() == [0] * 7
+@pytest.mark.parametrize(
+    ("sensitivity", "specificity", "prevalence", "expected"),
+    # 0.9 of 10 and 0.2 of 990 in 1,000: 9 / (9 + 198)
+    [(0.9, 0.8, 0.01, 9 / 207), (1.0, 1.0, 0.3, 1.0), (0.0, 0.9, 0.5, 0.0), (0.7, 0.3, 0.2, 0.2)],
+)
+def test_precision_at_a_prevalence_follows_from_bayes(sensitivity, specificity, prevalence, expected):
+    assert precision_at_prevalence(sensitivity, specificity, prevalence).value == pytest.approx(expected)
 
 
-def test_reliability_bins_at_the_samples_own_prevalence_are_its_counts() -> None:
-    scores, targets = sample(3)
-    probabilities = 1 / (1 + np.exp(-scores))
-    bins = reliability_bins(probabilities, targets == 1, prevalence=float(targets.mean()), bins=5)
-    assert sum(point.images for point in bins) == 200
-    assert sum(point.melanomas for point in bins) == targets.sum()
-    membership = bin_of(probabilities, 5)
-    for index, point in enumerate(bins):
+def test_precision_is_not_defined_when_nobody_is_flagged():
+    measured = precision_at_prevalence(0.0, 1.0, 0.018)
+    assert measured.value is None
+    assert measured.reason == "nobody is flagged"
+
+
+def test_bayes_gives_the_sample_precision_at_the_samples_prevalence():
+    scores, targets = sample(3, digits=1)
+    counts = Ranking.of(scores, targets).counts()
+    np.testing.assert_allclose(counts.precision(targets.mean()), counts.precision())
+    assert np.isnan(counts.precision()[0, 0])  # nobody flagged
+    assert np.isnan(predictive_value(0.0, 0.0, 0.1))
+
+
+def test_confusion_matrix_counts_each_kind():
+    flagged = np.array([1, 1, 1, 0, 0, 0, 0, 1, 0, 0], dtype=bool)
+    targets = np.array([1, 1, 0, 1, 0, 0, 0, 0, 0, 0])
+    counted = confusion_matrix(flagged, targets)
+    assert counted == Confusion(true_positives=2, false_negatives=1, false_positives=2, true_negatives=5)
+    assert confusion_matrix(flagged.astype(int), targets) == counted
+
+
+# Calibration
+
+
+def test_brier_of_a_case_done_by_hand():
+    assert brier([0.8, 0.4, 0.1], [1, 1, 0]).value == pytest.approx((0.04 + 0.36 + 0.01) / 3)
+    # At 10 %: melanomas count 0.1 of the mean, others 0.9.
+    assert brier([0.8, 0.4, 0.1], [1, 1, 0], prevalence=0.1).value == pytest.approx(0.1 * 0.2 + 0.9 * 0.01)
+
+
+@pytest.mark.parametrize(("scores", "targets"), SAMPLES)
+def test_brier_is_scikit_learns(scores, targets):
+    assert brier(scores, targets).value == pytest.approx(sklearn_metrics.brier_score_loss(targets, scores))
+    assert brier(scores, targets, prevalence=0.018).value == pytest.approx(
+        sklearn_metrics.brier_score_loss(targets, scores, sample_weight=weights_at(0.018, targets))
+    )
+
+
+def test_calibration_error_of_a_case_done_by_hand():
+    # Two bins of two: said 0.15 and saw 0; said 0.7 and saw 0.5.
+    assert expected_calibration_error([0.1, 0.2, 0.6, 0.8], [0, 0, 1, 0], bins=2).value == pytest.approx(
+        0.5 * 0.15 + 0.5 * 0.2
+    )
+
+
+@pytest.mark.parametrize("prevalence", [None, 0.018, 0.5])
+def test_calibration_error_sums_the_gaps_of_all_bins(prevalence):
+    scores, targets = sample(5)
+    weights = np.full(len(targets), 1 / len(targets)) if prevalence is None else weights_at(prevalence, targets)
+    gaps = []
+    for inside in np.array_split(np.argsort(scores, kind="stable"), 10):
+        share = weights[inside].sum()
+        said, seen = np.average(scores[inside], weights=weights[inside]), weights[inside] @ targets[inside] / share
+        gaps.append(share * abs(said - seen))
+    found = expected_calibration_error(scores, targets, prevalence=prevalence).value
+    assert found == pytest.approx(sum(gaps))
+
+
+def test_perfect_and_opposite_probabilities():
+    assert expected_calibration_error([0, 0, 1, 1], [0, 0, 1, 1], bins=2).value == 0
+    assert expected_calibration_error([1, 1, 0, 0], [0, 0, 1, 1], bins=2).value == 1
+
+
+def test_bins_hold_equally_many_and_never_part_equal_scores():
+    random = np.random.default_rng(0)
+    sizes = np.bincount(bin_of(random.random(103)))
+    assert sorted(sizes) == [10] * 7 + [11] * 3
+    tied = np.array([0.1] * 50 + [0.2] * 3 + [0.9] * 7)
+    bins = bin_of(tied)
+    for score in np.unique(tied):
+        assert len(set(bins[tied == score])) == 1
+    assert set(bins) == set(range(bins.max() + 1))
+    assert bin_of(np.full(5, 0.3)).tolist() == [0] * 5
+
+
+def test_reliability_bins_are_moved_to_the_prevalence():
+    probabilities, targets = np.array([0.1, 0.2, 0.3, 0.6, 0.7, 0.8]), np.array([0, 1, 0, 1, 1, 0])
+    points = reliability_bins(probabilities, targets == 1, prevalence=0.1, bins=2)
+    # 3 melanomas share weight 0.1, 3 others 0.9, so an other weighs nine melanomas.
+    assert [point.observed for point in points] == pytest.approx([1 / 19, 2 / 11])
+    assert points[0].predicted == pytest.approx((9 * 0.1 + 0.2 + 9 * 0.3) / 19)
+    assert [(point.images, point.melanomas) for point in points] == [(3, 1), (3, 2)]
+    low = wilson(1, 3).low
+    assert points[0].low == pytest.approx(low / (low + 9 * (1 - low)))
+    assert all(point.low < point.observed < point.high for point in points)
+
+
+def test_reliability_bins_at_the_samples_own_prevalence_are_wilsons():
+    scores, targets = sample(6)
+    for point in reliability_bins(scores, targets == 1, prevalence=targets.mean()):
         counted = wilson(point.melanomas, point.images)
         assert (point.observed, point.low, point.high) == pytest.approx((counted.value, counted.low, counted.high))
-        assert point.predicted == pytest.approx(probabilities[membership == index].mean())
 
 
-def test_reliability_bins_move_with_the_prevalence() -> None:
-    # One bin, half melanomas, stated at 2 %: 2 % is what must be seen.
-    (point,) = reliability_bins(np.full(10, 0.02), np.arange(10) < 5, prevalence=0.02)
-    assert point.observed == pytest.approx(0.02)
-    assert point.predicted == pytest.approx(0.02)
-    assert point.low < 0.02 < point.high
-    assert reliability_bins(np.full(3, 0.5), np.ones(3, dtype=bool), prevalence=0.02) == []
+def test_one_class_has_no_reliability():
+    assert reliability_bins(np.array([0.1, 0.2]), np.array([True, True]), prevalence=0.02) == []
+
+
+# Classification report
+
+
+def test_classification_report_is_scikit_learns():
+    scores, targets = sample(7)
+    flagged = scores >= 0.25
+    expected = sklearn_metrics.classification_report(
+        targets, flagged, target_names=["other", "melanoma"], output_dict=True
+    )
+    report = classification_report(flagged, targets)
+    assert report.pop("undefined") == {}
+    assert report.pop("accuracy") == pytest.approx(expected.pop("accuracy"))
+    assert report.keys() == expected.keys()
+    for row, columns in report.items():
+        assert columns == pytest.approx(expected[row]), row
 
 
 @pytest.mark.parametrize(
-    ("scores", "targets", "reason"),
+    ("flagged", "targets", "undefined", "reason"),
     [
-        ([], [], "there are no images"),
-        ([0.2, 0.3], [0, 0], "there is no melanoma among the 2 images"),
-        ([0.2, 0.3], [1, 1], "all 2 images are melanomas"),
+        ([0, 0, 0], [1, 0, 0], "melanoma precision", "nobody is flagged"),
+        ([1, 1, 1], [1, 0, 0], "other precision", "everybody is flagged"),
+        ([1, 0, 0], [0, 0, 0], "melanoma recall", "there is no melanoma"),
+        ([1, 0, 1], [1, 1, 1], "other recall", "all images are melanomas"),
+        ([0, 0, 0], [0, 0, 0], "melanoma f1-score", "no melanoma, and nobody flagged"),
     ],
 )
-def test_undefined_is_none_with_a_reason(scores: list[float], targets: list[int], reason: str) -> None:
-    for measured in (
-        metrics.roc_auc(scores, targets),
-        metrics.partial_auc(scores, targets),
-        metrics.average_precision(scores, targets),
-        metrics.specificity_at_sensitivity(scores, targets, 0.9),
-        metrics.brier(scores, targets, prevalence=0.018),
-        metrics.expected_calibration_error(scores, targets, prevalence=0.018),
-    ):
-        assert measured == Measurement(None, reason)
+def test_classification_report_leaves_out_what_is_undefined(flagged, targets, undefined, reason):
+    report = classification_report(flagged, targets)
+    row, column = undefined.split(" ")
+    assert report[row][column] is None
+    assert report["undefined"][undefined] == reason
+    # An average over classes of which one is unknown is unknown.
+    assert report["macro avg"][column] is None
+    assert report["weighted avg"][column] is None
+    assert report["undefined"][f"macro avg {column}"] == reason
+    numbers = [value for columns in report.values() if isinstance(columns, dict) for value in columns.values()]
+    assert not [value for value in numbers if isinstance(value, float) and np.isnan(value)]
 
 
-def test_brier_score_in_the_sample_needs_one_class_only() -> None:
-    assert metrics.brier([0.2, 0.4], [0, 0]).value == pytest.approx(0.1)
-    assert metrics.brier([], []) == Measurement(None, "there are no images")
+def test_finding_no_melanoma_is_a_recall_of_0_not_undefined():
+    report = classification_report([0, 1, 0], [1, 0, 0])
+    assert report["melanoma"] == {"support": 1, "precision": 0.0, "recall": 0.0, "f1-score": 0.0}
+
+
+def test_classification_report_of_nothing():
+    assert classification_report([], []) == {"undefined": {"all": "there are no images"}}
+
+
+# What is undefined or wrong
 
 
 @pytest.mark.parametrize(
-    ("scores", "targets"), [([0.1, 0.2], [0]), ([0.1, 0.2], [0, 2]), ([0.1, np.nan], [0, 1]), ([[0.1], [0.2]], [0, 1])]
+    ("targets", "reason"),
+    [
+        ([], "there are no images"),
+        ([0, 0, 0], "there is no melanoma among the 3 images"),
+        ([1, 1], "all 2 images are melanomas"),
+        ([1, 0], None),
+    ],
 )
-def test_bad_input_is_refused(scores: list[float], targets: list[int]) -> None:
-    with pytest.raises(ValueError, match="scores|targets"):
-        metrics.roc_auc(scores, targets)
+def test_what_class_is_missing(targets, reason):
+    assert missing_class(targets) == reason
+    scores = np.linspace(0.1, 0.9, len(targets))
+    measured = [metric(scores, targets) for metric in RANKED]
+    measured += [brier(scores, targets, prevalence=0.02), expected_calibration_error(scores, targets, prevalence=0.02)]
+    for found in measured:
+        assert (found.value is None) == (reason is not None)
+        assert found.reason == reason
 
 
-def test_probabilities_beyond_one_are_refused() -> None:
+@pytest.mark.parametrize("targets", [[0, 0], [1, 1]])
+def test_in_the_sample_probabilities_of_one_class_can_be_judged(targets):
+    assert brier([0.5, 0.5], targets).value == pytest.approx(0.25)
+    assert expected_calibration_error([0.5, 0.5], targets).value == pytest.approx(0.5)
+
+
+def test_calibration_of_nothing_is_undefined():
+    assert brier([], []).reason == expected_calibration_error([], []).reason == "there are no images"
+
+
+@pytest.mark.parametrize("targets", [[0, 0, 0], [1, 1, 1]])
+def test_counts_of_one_class_are_nan_throughout(targets):
+    counts = Ranking.of([0.1, 0.5, 0.9], targets).counts()
+    for metric in (Counts.roc_auc, Counts.partial_auc, Counts.average_precision):
+        assert np.isnan(metric(counts)).all()
+    assert np.isnan(counts.specificity_at(0.9)).all()
+    assert np.isnan(counts.average_precision(0.02)).all()
+
+
+@pytest.mark.parametrize(
+    ("scores", "targets", "complaint"),
+    [
+        ([0.1, 0.2], [1], "alike"),
+        ([[0.1, 0.2]], [[1, 0]], "alike"),
+        ([0.1, 0.2], [2, 0], "0 or 1"),
+        ([0.1, np.nan], [1, 0], "finite"),
+        ([0.1, np.inf], [1, 0], "finite"),
+    ],
+)
+@pytest.mark.parametrize("metric", [*RANKED, brier, expected_calibration_error])
+def test_wrong_arrays_are_refused(metric, scores, targets, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        metric(scores, targets)
+
+
+@pytest.mark.parametrize("metric", [brier, expected_calibration_error])
+def test_scores_that_are_no_probabilities_are_not_judged_as_such(metric):
     with pytest.raises(ValueError, match="0 to 1"):
-        metrics.brier([0.1, 1.2], [0, 1])
-
-
-def test_precision_at_prevalence_is_bayes_rule() -> None:
-    # 1,000 people, 20 melanomas, 18 found; 98 of 980 others flagged.
-    assert metrics.precision_at_prevalence(0.9, 0.9, 0.02).value == pytest.approx(18 / 116)
-    assert metrics.precision_at_prevalence(0, 1, 0.02) == Measurement(None, "nobody is flagged")
-    np.testing.assert_array_equal(predictive_value([0, 1], [0, 0], 0.5), [np.nan, 1])
-    np.testing.assert_array_equal(ratio([1, 0], 0), [np.nan, np.nan])
-
-
-def test_confusion_matrix_counts() -> None:
-    flagged, targets = [1, 1, 1, 0, 0, 0, 0], [1, 1, 0, 1, 0, 0, 0]
-    assert metrics.confusion_matrix(flagged, targets) == Confusion(2, 1, 1, 3)
-
-
-def test_classification_report_equals_scikit_learn() -> None:
-    scores, targets = sample(4)
-    flagged = scores > 0.5
-    ours = metrics.classification_report(flagged, targets)
-    theirs = reference.classification_report(targets, flagged, output_dict=True, target_names=["other", "melanoma"])
-    assert ours.pop("undefined") == {}
-    assert ours.pop("accuracy") == pytest.approx(theirs["accuracy"])
-    for row, values in ours.items():
-        assert values == pytest.approx(theirs[row])
-
-
-def test_classification_report_without_flags_has_no_precision_and_no_average_of_the_rest() -> None:
-    report = metrics.classification_report([0, 0, 0], [1, 0, 0])
-    assert report["melanoma"] == {"support": 1, "precision": None, "recall": 0.0, "f1-score": 0.0}
-    assert report["macro avg"]["precision"] is None
-    assert report["undefined"]["melanoma precision"] == "nobody is flagged"
-    assert report["undefined"]["macro avg precision"] == "nobody is flagged"
-    assert report["other"]["precision"] == pytest.approx(2 / 3)
-
-
-def test_classification_report_of_one_class_or_none() -> None:
-    report = metrics.classification_report([0, 0], [0, 0])
-    assert report["melanoma"]["recall"] is None
-    assert report["melanoma"]["f1-score"] is None
-    assert report["undefined"]["melanoma recall"] == "there is no melanoma"
-    assert metrics.classification_report([], []) == {"undefined": {"all": "there are no images"}}
+        metric([-0.1, 0.5], [0, 1])
