@@ -20,8 +20,9 @@ from benchmarks.measure import ROOT, write_result
 from isic_screen.evaluation.counts import Counts
 from isic_screen.evaluation.intervals import paired_difference
 from isic_screen.evaluation.metrics import roc_auc
+from isic_screen.training.about import load_about
 from isic_screen.training.recipe import Recipe, load_recipe
-from isic_screen.training.run import Setting, load_about, train
+from isic_screen.training.run import Setting, train
 
 
 def main() -> None:

@@ -54,6 +54,10 @@ class Calibration:
 def fit_platt(logits: ArrayLike, targets: ArrayLike, *, prevalence: float = STATED_PREVALENCE) -> Calibration:
     """Fit Platt scaling by maximum likelihood on held-out logits and targets, both (N,).
 
+    As Platt did (Advances in Large Margin Classifiers, 1999), targets are drawn a little towards the middle,
+    ``(melanomas + 1) / (melanomas + 2)`` and ``1 / (others + 2)``: a small sample that happens to be separable would
+    otherwise give an infinite slope.
+
     Raises ValueError when only one class is there, or when higher logits do not go with melanoma.
     """
     # Here and not above: serving never fits, and scikit-learn is two seconds of its start.
@@ -61,10 +65,16 @@ def fit_platt(logits: ArrayLike, targets: ArrayLike, *, prevalence: float = STAT
 
     scores = np.asarray(logits, dtype=float).reshape(-1, 1)
     labels = np.asarray(targets, dtype=int)
+    melanomas, others = int(labels.sum()), int((1 - labels).sum())
     if len(np.unique(labels)) < 2:
         raise ValueError("calibration needs melanomas and others, got one class only")
-    # C = inf: no penalty, as a penalty would pull the slope towards "knows nothing".
-    fitted = LogisticRegression(C=np.inf, max_iter=1000).fit(scores, labels)
+    soft = np.where(labels == 1, (melanomas + 1) / (melanomas + 2), 1 / (others + 2))
+    # A soft target is so much of a 1 and the rest of a 0. C = inf: no penalty, which would pull the slope to 0.
+    fitted = LogisticRegression(C=np.inf, max_iter=1000).fit(
+        np.vstack([scores, scores]),
+        np.repeat([1, 0], len(scores)),
+        sample_weight=np.concatenate([soft, 1 - soft]),
+    )
     return Calibration(float(fitted.coef_[0, 0]), float(fitted.intercept_[0]), float(labels.mean()), prevalence)
 
 

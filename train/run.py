@@ -13,8 +13,9 @@ sys.path.insert(0, str(ROOT))  # run from a clone: the package is not installed
 import torch  # noqa: E402
 
 from isic_screen.errors import ScreenError  # noqa: E402
+from isic_screen.training.about import load_about  # noqa: E402
 from isic_screen.training.recipe import load_recipe  # noqa: E402
-from isic_screen.training.run import Setting, load_about, train  # noqa: E402
+from isic_screen.training.run import Setting, train  # noqa: E402
 
 
 def main() -> int:

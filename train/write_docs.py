@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # run from a clone: the package is not installed
 
 from isic_screen.artifact import Model, load_model  # noqa: E402
+from isic_screen.evaluation.report import METRIC_LABELS, estimate, table  # noqa: E402
 from isic_screen.operating_point import OperatingPoint, Proportion  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results"
@@ -33,7 +34,7 @@ def main() -> None:
 
 def with_generated(readme: str, model: Model) -> str:
     """The README with its generated parts filled in; KeyError for a part that nobody knows how to write."""
-    parts = {"results": results_table(model), "thresholds": threshold_table(model), "speed": speed_table()}
+    parts = {"results": resultstable(model), "thresholds": thresholdtable(model), "speed": speedtable()}
 
     def fill(match: re.Match[str]) -> str:
         return f"<!-- generated: {match[1]} -->\n{parts[match[1]]}\n<!-- end -->"
@@ -41,7 +42,7 @@ def with_generated(readme: str, model: Model) -> str:
     return re.sub(r"<!-- generated: (\w+) -->\n.*?<!-- end -->", fill, readme, flags=re.DOTALL)
 
 
-def results_table(model: Model) -> str:
+def resultstable(model: Model) -> str:
     """The paper's results beside ours."""
     paper = tomllib.loads((ROOT / "train" / "paper.toml").read_text(encoding="utf-8"))
     block = model.facts.metrics["overall"]
@@ -72,10 +73,10 @@ def results_table(model: Model) -> str:
         ),
         ("Partial AUC above 80 % sensitivity (0 to 0.2)", "not reported", estimate(block["metrics"]["partial_auc"])),
     ]
-    return _table(("", "paper", "bundled model (95 % interval)"), rows)
+    return table(("", "paper", "bundled model (95 % interval)"), rows)
 
 
-def threshold_table(model: Model) -> str:
+def thresholdtable(model: Model) -> str:
     """What the shipped thresholds mean, from the model file's own table."""
     rows = []
     for name, threshold in model.facts.operating_points.items():
@@ -101,10 +102,10 @@ def threshold_table(model: Model) -> str:
         "of 1,000 people",
         "referred per melanoma",
     )
-    return _table(head, rows)
+    return table(head, rows)
 
 
-def speed_table() -> str:
+def speedtable() -> str:
     """The benchmarks' ratios, each measured in one run."""
     decode, heat_map, cache = (_result(name) for name in ("decode", "heat_map", "feature_cache"))
     difference = cache["auc_cached_minus_uncached"]
@@ -136,7 +137,7 @@ def speed_table() -> str:
             "the same",
         ),
     ]
-    return _table(("", "ratio", "measured by"), rows)
+    return table(("", "ratio", "measured by"), rows)
 
 
 def model_card(model: Model) -> str:
@@ -176,7 +177,7 @@ def model_card(model: Model) -> str:
 
 ## Training data
 
-{_table(("source", "images", "melanomas", "patients or lesions", "SHA-256 of its table"), sources)}
+{table(("source", "images", "melanomas", "patients or lesions", "SHA-256 of its table"), sources)}
 
 The model was trained on {training_part["images"]} images of {training_part["groups"]} patients or lesions \
 ({training_part["melanomas"]} melanomas). Its best epoch ({training["best_epoch"]} of {len(_history())}) was chosen on \
@@ -190,20 +191,20 @@ Basis: {facts.metrics["basis"]}. {block["n"]} images of {block["groups"]} patien
 {percent(block["sample_prevalence"])} of the sample are melanomas, which is why everything that depends on \
 prevalence is restated at {percent(facts.prevalence)}.
 
-{_table(("", "value (95 % interval)"), [(label, estimate(metrics[name])) for name, label in _METRICS.items()])}
+{table(("", "value (95 % interval)"), [(label, estimate(metrics[name])) for name, label in METRIC_LABELS.items()])}
 
 The Brier score of telling everyone the prevalence would be {facts.metrics["brier_reference"]:.4f}.
 
 ## Thresholds
 
-{threshold_table(model)}
+{thresholdtable(model)}
 
 Sensitivity and specificity are counted on the same held-out predictions that the thresholds were chosen on; intervals \
 are Wilson's.
 
 ## Against the paper
 
-{results_table(model)}
+{resultstable(model)}
 
 The paper split by image, so that patients stood on both sides, and measured on the full set at 1.8 % melanomas. The \
 two columns are therefore not a contest: ours has fewer training images, fewer melanomas to count, and no patient twice.
@@ -219,29 +220,6 @@ two columns are therefore not a contest: ours has fewer training images, fewer m
 Attribution: ISIC 2020: Rotemberg et al., Sci Data 8, 34 (2021), CC BY-NC 4.0. Backbone weights: EfficientNet-Lite0, \
 ImageNet, Apache-2.0.
 """
-
-
-_METRICS = {
-    "roc_auc": "ROC AUC",
-    "partial_auc": "Partial AUC above 80 % sensitivity (0 to 0.2)",
-    "average_precision": "Average precision, in the sample",
-    "average_precision_at_prevalence": "Average precision, at the stated prevalence",
-    "specificity_at_0.90_sensitivity": "Specificity at 90 % sensitivity",
-    "specificity_at_0.95_sensitivity": "Specificity at 95 % sensitivity",
-    "specificity_at_0.98_sensitivity": "Specificity at 98 % sensitivity",
-    "brier": "Brier score, at the stated prevalence",
-    "calibration_error": "Calibration error, at the stated prevalence",
-}
-
-
-def estimate(value: Mapping[str, Any]) -> str:
-    """A metric with its interval, or why there is none."""
-    if value["value"] is None:
-        return f"not defined: {value['reason']}"
-    number = _rounded(value["value"])
-    if value["low"] is None:
-        return number
-    return f"{number} ({_rounded(value['low'])} to {_rounded(value['high'])})"
 
 
 def share(value: Mapping[str, Any]) -> str:
@@ -261,10 +239,6 @@ def proportion(value: Proportion) -> str:
 def percent(value: float) -> str:
     """A share as a percentage without needless digits."""
     return f"{100 * value:.3g} %"
-
-
-def _rounded(value: float) -> str:
-    return f"{value:.3f}" if abs(value) >= 0.02 else f"{value:.4f}"
 
 
 def _ratio(value: float) -> str:
@@ -291,11 +265,6 @@ def _result(name: str) -> dict[str, Any]:
 
 def _list(items: tuple[str, ...]) -> str:
     return "\n".join(f"- {item}" for item in items)
-
-
-def _table(head: tuple[str, ...], rows: list[Any]) -> str:
-    lines = [head, ("---",) * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,10 @@ from scipy.special import expit, logit
 from isic_screen.evaluation.counts import Floats, Ranking
 from isic_screen.evaluation.intervals import MAX_UNDEFINED_SHARE, resample
 
-_GRID = 201
+MIN_FLAGGED = 20
+"""Precision among fewer images than this jumps about and says nothing, so it is left undefined."""
+
+_GRID = 1001
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ class Bands:
         thresholds = expit(np.linspace(logit(low), logit(high), _GRID))
         # Column of the counts at which everyone at or above the threshold, and nobody else, is flagged.
         column = np.searchsorted(-ranking.thresholds, -thresholds, side="right")
+        enough = (probabilities >= thresholds[:, None]).sum(axis=1) >= MIN_FLAGGED
 
         def measure(weights: Floats) -> dict[str, Floats]:
             counts = ranking.counts(weights)
@@ -47,7 +51,7 @@ class Bands:
             return {
                 "roc": np.stack([_upper(alarms, *curve) for curve in curves]),
                 "recall": counts.sensitivity[:, column],
-                "precision": counts.precision(prevalence)[:, column],
+                "precision": np.where(enough, counts.precision(prevalence)[:, column], np.nan),
             }
 
         draws = resample(measure, rows["group"].to_numpy(), resamples=resamples, seed=seed)
@@ -58,7 +62,7 @@ class Bands:
 
 def threshold_range(probabilities: Floats) -> tuple[float, float]:
     """Ends of an axis of probabilities: all of them, never quite 0 or 1, with a little room on the log-odds scale."""
-    ends = logit(np.clip([probabilities.min(), probabilities.max()], 1e-4, 1 - 1e-4))
+    ends = logit(np.clip([probabilities.min(), probabilities.max()], 1e-5, 1 - 1e-5))
     room = 0.03 * (ends[1] - ends[0]) + 0.05
     return float(expit(ends[0] - room)), float(expit(ends[1] + room))
 
@@ -67,8 +71,7 @@ def _upper(x: Floats, alarms: Floats, sensitivity: Floats) -> Floats:
     """Sensitivity at each false positive rate `x`: the top of the curve where it rises straight up."""
     if np.isnan(alarms[-1] + sensitivity[-1]):
         return np.full(x.shape, np.nan)
-    last = np.r_[alarms[1:] != alarms[:-1], True]
-    return np.interp(x, alarms[last], sensitivity[last])
+    return np.interp(x, alarms, sensitivity)  # takes the last, so the highest, of points with the same x
 
 
 def _percentiles(draws: Floats) -> tuple[Floats, Floats]:

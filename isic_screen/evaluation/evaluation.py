@@ -24,7 +24,7 @@ METHODS = {
     "partial_auc": "area under the ROC curve above 80 % sensitivity, as in ISIC 2024: 0 to 0.2, chance is 0.02",
     "calibration": "brier, calibration_error and mean_probability weight each melanoma by prevalence / melanomas and "
     f"each other image by (1 - prevalence) / others; calibration_error takes {BINS} bins of equally many images and "
-    "is above 0 even for perfect probabilities",
+    "is above 0 even for perfect probabilities, so its interval reflects the percentiles at the value",
     "brier_reference": "Brier score of telling everyone the prevalence: prevalence * (1 - prevalence)",
     "pooling": "never over sources: a score that tells the sources apart would be taken for skill",
 }
@@ -122,7 +122,7 @@ def _evaluate_source(
             "mean_probability": calibrated.mean_probability,
         }
 
-    estimates = bootstrap(measure, targets, groups, resamples=resamples, seed=seed)
+    estimates = bootstrap(measure, targets, groups, inflated={"calibration_error"}, resamples=resamples, seed=seed)
     bins = reliability_bins(probabilities, is_melanoma, prevalence=prevalence)
     return {
         **_sample(rows),

@@ -18,7 +18,7 @@ MELANOMA, OTHER = VERMILLION, BLUE
 
 TITLE_SIZE, TEXT_SIZE, SMALL_SIZE = 12, 9.5, 8.5
 DPI = 200
-_PROBABILITY_TICKS = (0.0001, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 0.5, 0.7, 0.9, 0.97, 0.99, 0.999)
+_PROBABILITY_TICKS = (0.00001, 0.0001, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 0.5, 0.7, 0.9, 0.97, 0.99, 0.999)
 
 
 def new_figure(
@@ -39,10 +39,30 @@ def new_figure(
     return figure, axes
 
 
-def set_title(figure: Figure, title: str, subtitle: str) -> None:
-    """A bold title with a plain line under it, both at the left of the first axes."""
-    figure.suptitle(title, x=0.02, ha="left", fontsize=TITLE_SIZE, fontweight="bold", color=INK)
-    figure.axes[0].set_title(subtitle, loc="left", fontsize=SMALL_SIZE, color=GREY, pad=8)
+def set_title(axes: Axes, title: str, *lines: str, raised: bool = False) -> None:
+    """A bold title with plain lines under it, above the left end of `axes`; `raised` leaves room for labels there."""
+    plain = axes.annotate(
+        "\n".join(lines),
+        (0, 1),
+        (0, 22 if raised else 8),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        va="bottom",
+        fontsize=SMALL_SIZE,
+        color=GREY,
+        linespacing=1.35,
+    )
+    axes.annotate(
+        title,
+        (0, 1),
+        (0, 5),
+        xycoords=plain,
+        textcoords="offset points",
+        va="bottom",
+        fontsize=TITLE_SIZE,
+        fontweight="bold",
+        color=INK,
+    )
 
 
 def label_axes(axes: Axes, x: str, y: str) -> None:

@@ -2,7 +2,6 @@
 
 import hashlib
 import sys
-import tomllib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -16,11 +15,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from isic_screen.artifact import ModelFacts, save_model
-from isic_screen.calibration import Calibration, cross_fitted, fit_platt
+from isic_screen.calibration import cross_fitted, fit_platt
 from isic_screen.data.images import find_unreadable
 from isic_screen.data.splits import TRAIN, VALIDATION, fold_rows, leak, load_split, save_split, split_rows
 from isic_screen.data.tables import DataSet, read_sources
-from isic_screen.errors import RecipeError, TrainingError
+from isic_screen.errors import TrainingError
 from isic_screen.evaluation.figures import save_curves
 from isic_screen.evaluation.report import write_report
 from isic_screen.network import Head, ScreenNet, Weights, build_network
@@ -64,6 +63,8 @@ def train(folders: Sequence[Path], recipe: Recipe, about: dict[str, Any], settin
     parts = run.split()
     validation = run.rows[parts == VALIDATION]
 
+    # Before training, so that a validation part too small to calibrate on is told at once.
+    calibration_folds = run.folds_of(validation, _calibration_folds(validation))
     _say(f"Training on {_count(run.rows[parts == TRAIN])}; validating on {_count(validation)}.")
     head, finished = run.fit_part(parts == TRAIN, parts == VALIDATION, out / "checkpoint.safetensors")
     _write_history(out, finished)
@@ -72,17 +73,22 @@ def train(folders: Sequence[Path], recipe: Recipe, about: dict[str, Any], settin
         held_out = run.cross_validate()
         basis = f"{recipe.folds}-fold cross-validation; no fold's training or choice of epoch saw its images"
     else:
-        logits = run.logits(head, parts == VALIDATION)
-        held_out = validation.assign(logit=logits, fold=run.folds_of(validation, CALIBRATION_FOLDS))
+        held_out = validation.assign(logit=run.logits(head, parts == VALIDATION), fold=calibration_folds)
         basis = "the validation part, on which the best epoch was chosen as well: slightly optimistic"
     if recipe.split == "image":
         basis += "; split by image, so that patients stand on both sides: the figures leak"
 
-    calibration = fit_platt(held_out["logit"], held_out["target"], prevalence=recipe.prevalence)
-    # The probabilities that are evaluated come from calibrations that did not see them.
-    predictions = held_out.assign(
-        probability=cross_fitted(held_out["logit"], held_out["target"], held_out["fold"], prevalence=recipe.prevalence)
-    )
+    logits, targets = held_out["logit"], held_out["target"]
+    try:
+        calibration = fit_platt(logits, targets, prevalence=recipe.prevalence)
+        # The probabilities that are evaluated come from calibrations that did not see them.
+        calibrated = cross_fitted(logits, targets, held_out["fold"], prevalence=recipe.prevalence)
+    except ValueError as error:
+        raise TrainingError(
+            f"The scores on held-out images cannot be calibrated ({error}): the model has not learnt to tell "
+            "melanomas. Train on more images, or for longer."
+        ) from error
+    predictions = held_out.assign(probability=calibrated)
     table = ThresholdTable.from_predictions(
         calibration.probability(held_out["logit"]), held_out["target"], recipe.prevalence
     )
@@ -95,7 +101,32 @@ def train(folders: Sequence[Path], recipe: Recipe, about: dict[str, Any], settin
         title=f"{about['name']}: {recipe.backbone}, evaluated by {basis}",
     )
     run.network.head = head
-    facts = _facts(run, parts, about, calibration, table, points, {"basis": basis, **metrics}, finished)
+    training = {
+        "command": setting.command,
+        "date": date.today().isoformat(),
+        "recipe": asdict(recipe),
+        "table_sha256": data.hashes,
+        "sources": {source: counts_of(rows) for source, rows in run.rows.groupby("source")},
+        "training_part": counts_of(run.rows[parts == TRAIN]),
+        "validation_part": counts_of(validation),
+        "unreadable": len(run.unreadable),
+        "warnings": list(data.warnings),
+        "best_epoch": finished.best_epoch,
+        "validation_auc": finished.history[finished.best_epoch - 1]["validation_auc"],
+    }
+    facts = ModelFacts(
+        backbone=recipe.backbone,
+        hidden=recipe.hidden,
+        dropout=recipe.dropout,
+        input=run.network.input_spec,
+        calibration=calibration,
+        threshold_table=table,
+        operating_points=points,
+        default_threshold=points[f"{DEFAULT_SENSITIVITY:.2f}"],
+        training=training,
+        metrics={"basis": basis, **metrics},
+        **about,
+    )
     save_model(out / "model.safetensors", run.network, facts)
     _say(f"Wrote {out / 'model.safetensors'}")
     return out / "model.safetensors"
@@ -235,21 +266,13 @@ class _Run:
         return hashlib.sha256(repr((self.recipe.to_toml(), self.data.sha256, images)).encode()).hexdigest()
 
 
-def load_about(file: Path) -> dict[str, Any]:
-    """The texts of train/about.toml; RecipeError when one is missing."""
-    try:
-        about = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{file} cannot be read: {error}.") from error
-    wanted = ("name", "version", "intended_use", "limits", "licence", "citation")
-    missing = [key for key in wanted if key not in about]
-    if missing:
-        raise RecipeError(f"{file}: {', '.join(missing)} missing. train/about.toml has every key.")
-    return {key: about[key] for key in wanted}
-
-
 def _augmentation(recipe: Recipe) -> Augmentation:
     return Augmentation(recipe.horizontal_flip, recipe.vertical_flip, recipe.rotation)
+
+
+def _calibration_folds(validation: pd.DataFrame) -> int:
+    """Five folds to cross-fit the calibration on, or fewer where a class has fewer patients."""
+    return max(2, min(CALIBRATION_FOLDS, *(rows["group"].nunique() for _, rows in validation.groupby("target"))))
 
 
 def _claim(out: Path, recipe: Recipe, resume: bool) -> None:
@@ -270,56 +293,13 @@ def _write_history(out: Path, finished: Fit) -> None:
     save_curves(history, out / "curves.png")
 
 
-def _facts(
-    run: _Run,
-    parts: pd.Series,
-    about: dict[str, Any],
-    calibration: Calibration,
-    table: ThresholdTable,
-    points: dict[str, float],
-    metrics: dict[str, Any],
-    finished: Fit,
-) -> ModelFacts:
-    recipe, network = run.recipe, run.network
-    training = {
-        "command": run.setting.command,
-        "date": date.today().isoformat(),
-        "recipe": asdict(recipe),
-        "table_sha256": run.data.hashes,
-        "sources": {source: _counts(rows) for source, rows in run.rows.groupby("source")},
-        "training_part": _counts(run.rows[parts == TRAIN]),
-        "validation_part": _counts(run.rows[parts == VALIDATION]),
-        "unreadable": len(run.unreadable),
-        "warnings": list(run.data.warnings),
-        "best_epoch": finished.best_epoch,
-        "validation_auc": finished.history[finished.best_epoch - 1]["validation_auc"],
-    }
-    return ModelFacts(
-        name=about["name"],
-        version=about["version"],
-        backbone=recipe.backbone,
-        hidden=recipe.hidden,
-        dropout=recipe.dropout,
-        input=network.input_spec,
-        calibration=calibration,
-        threshold_table=table,
-        operating_points=points,
-        default_threshold=points[f"{DEFAULT_SENSITIVITY:.2f}"],
-        training=training,
-        metrics=metrics,
-        intended_use=about["intended_use"],
-        limits=tuple(about["limits"]),
-        licence=about["licence"],
-        citation=about["citation"],
-    )
-
-
-def _counts(rows: pd.DataFrame) -> dict[str, int]:
+def counts_of(rows: pd.DataFrame) -> dict[str, int]:
+    """How many images, melanomas, and patients or lesions these rows are."""
     return {"images": len(rows), "melanomas": int(rows["target"].sum()), "groups": int(rows["group"].nunique())}
 
 
 def _count(rows: pd.DataFrame) -> str:
-    counts = _counts(rows)
+    counts = counts_of(rows)
     return f"{counts['images']} images of {counts['groups']} patients or lesions ({counts['melanomas']} melanomas)"
 
 

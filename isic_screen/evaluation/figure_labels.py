@@ -1,0 +1,68 @@
+"""What the figures say in words and numbers: sample, intervals, and the operating points they mark."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from matplotlib.axes import Axes
+from scipy.special import logit
+
+from isic_screen.evaluation.figure_style import GREEN, SMALL_SIZE, percent
+
+Block = Mapping[str, Any]
+"""One source's part of `metrics.json`."""
+
+_LONGEST_NAME = 30
+_LABEL_WIDTH = 0.075  # of the axes, enough for "95 %"
+
+
+def titled(title: str, name: str) -> str:
+    """The figure's title with the source's name, which is a folder's and can be long."""
+    return f"{title}: {name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + '…'}"
+
+
+def sample(block: Block) -> str:
+    return f"{block['n']:,} images of {block['groups']:,} patients or lesions, {block['positives']:,} melanomas"
+
+
+def interval(estimate: Mapping[str, Any], digits: int) -> str:
+    if estimate["low"] is None:
+        return f"{estimate['value']:.{digits}f}"
+    return f"{estimate['value']:.{digits}f} ({estimate['low']:.{digits}f} to {estimate['high']:.{digits}f})"
+
+
+def marked_points(block: Block) -> list[tuple[float, Block]]:
+    """The operating points to mark, with the sensitivity aimed at: as shipped where there are, else the sample's."""
+    points = block["operating_points"].values()
+    for origin in ("model file", "this sample"):
+        marked = [
+            (point["target_sensitivity"], point)
+            for point in points
+            if point["chosen_on"] == origin and point["target_sensitivity"] and point["threshold"] is not None
+        ]
+        if marked:
+            return marked
+    return []
+
+
+def roc_key(block: Block) -> Iterator[str]:
+    """The lines in the empty corner under the ROC curve."""
+    yield f"AUC {interval(block['metrics']['roc_auc'], 3)}"
+    for target, point in marked_points(block):
+        origin = "as shipped" if point["chosen_on"] == "model file" else "on this sample"
+        sensitivity, specificity = point["sensitivity"]["value"], point["specificity"]["value"]
+        yield f"{percent(target)} {origin}: sens. {sensitivity:.2f}, spec. {specificity:.2f}"
+
+
+def mark_thresholds(axes: Axes, block: Block) -> None:
+    """Vertical lines at the operating points of a log-odds axis; their labels, above the frame, are kept apart."""
+    low, high = axes.get_xlim()
+    points = sorted((point["threshold"], target) for target, point in marked_points(block))
+    inside = [(threshold, target) for threshold, target in points if low < threshold < high]
+    place = -_LABEL_WIDTH
+    style: dict[str, Any] = {"transform": axes.transAxes, "va": "bottom", "color": GREEN, "fontsize": SMALL_SIZE}
+    for threshold, target in inside:
+        axes.axvline(threshold, color=GREEN, linewidth=1.2, linestyle=(0, (4, 2)), zorder=1)
+        place = max((logit(threshold) - logit(low)) / (logit(high) - logit(low)), place + _LABEL_WIDTH)
+        axes.text(place, 1.015, percent(target), ha="center", **style)
+    if inside:
+        axes.text(place + 0.6 * _LABEL_WIDTH, 1.015, "sensitivity aimed at", **style)
