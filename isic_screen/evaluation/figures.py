@@ -161,7 +161,7 @@ def reliability(block: Block, *, name: str, prevalence: float) -> Figure:
         sample(block),
         f"Calibration error {interval(metrics['calibration_error'], 4)}",
         f"Brier score {interval(metrics['brier'], 4)}",
-        f"{len(bins)} bins of as many images; dashed: perfect{hollow}",
+        f"{len(bins)} equally filled bins; dashed: perfect{hollow}",
     )
     label_axes(axes, "Predicted probability of melanoma", f"Observed share, at {percent(prevalence)} prevalence")
     return figure

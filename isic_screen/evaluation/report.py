@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,7 @@ def write_report(
         )
         pictures[str(source)] = []
         for stem, figure in figures.items():
-            file = f"{source}_{stem}.png" if several else f"{stem}.png"
+            file = f"{_file_name(str(source))}_{stem}.png" if several else f"{stem}.png"
             save(figure, figures_folder / file)
             pictures[str(source)].append((_FIGURES[stem], f"figures/{file}"))
     extra = [column for column in ("fold",) if column in predictions]
@@ -78,7 +79,7 @@ def estimate(value: Mapping[str, Any]) -> str:
     if value["value"] is None:
         return f"not defined: {value['reason']}"
     if value["low"] is None:
-        return _rounded(value["value"])
+        return f"{_rounded(value['value'])} (no interval)"
     return f"{_rounded(value['value'])} ({_rounded(value['low'])} to {_rounded(value['high'])})"
 
 
@@ -103,11 +104,13 @@ def _report(
     if len(metrics["sources"]) > 1:
         parts.append(f"Figures stand by source, {metrics['overall']['reason']}.")
     for source, block in metrics["sources"].items():
-        parts += _source_section(source, block, pictures[source])
+        parts += _source_section(source, block, pictures[source], metrics["brier_reference"])
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _source_section(source: str, block: Mapping[str, Any], pictures: list[tuple[str, str]]) -> list[str]:
+def _source_section(
+    source: str, block: Mapping[str, Any], pictures: list[tuple[str, str]], brier_reference: float
+) -> list[str]:
     points = block["operating_points"].values()
     usable = [point for point in points if point["reason"] is None]
     return [
@@ -118,6 +121,7 @@ def _source_section(source: str, block: Mapping[str, Any], pictures: list[tuple[
             ("", "value (95 % interval)"),
             [(METRIC_LABELS[name], estimate(value)) for name, value in block["metrics"].items()],
         ),
+        f"Telling everyone the prevalence would give a Brier score of {_rounded(brier_reference)}.",
         "### Thresholds",
         table(
             ("refer from", "threshold", "sensitivity", "specificity", "precision", "NPV"),
@@ -135,6 +139,11 @@ def _source_section(source: str, block: Mapping[str, Any], pictures: list[tuple[
         *(_classification(point) for point in usable if point["chosen_on"] == "fixed"),
         "### Figures",
         *(f"![{label}]({file})" for label, file in pictures),
+        *(
+            []
+            if len(pictures) == len(_FIGURES)
+            else [f"Other figures need both classes: {block['metrics']['roc_auc']['reason']}."]
+        ),
     ]
 
 
@@ -173,6 +182,11 @@ def _rounded(value: float) -> str:
     if abs(value) >= 10:
         return f"{value:.1f}"
     return f"{value:.3f}" if abs(value) >= 0.02 else f"{value:.4f}"
+
+
+def _file_name(source: str) -> str:
+    """A source's name, which is a folder's, as part of a file name that a Markdown link can hold."""
+    return re.sub(r"[^\w.-]+", "-", source)
 
 
 def _write(file: Path, text: str) -> None:
