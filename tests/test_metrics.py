@@ -258,7 +258,8 @@ def test_classification_report_is_scikit_learns():
         ([1, 1, 1], [1, 0, 0], "other precision", "everybody is flagged"),
         ([1, 0, 0], [0, 0, 0], "melanoma recall", "there is no melanoma"),
         ([1, 0, 1], [1, 1, 1], "other recall", "all images are melanomas"),
-        ([0, 0, 0], [0, 0, 0], "melanoma f1-score", "no melanoma, and nobody flagged"),
+        ([0, 0, 0], [0, 0, 0], "melanoma f1-score", "there is no melanoma"),
+        ([1, 0, 0], [0, 0, 0], "other precision", "there is no melanoma"),
     ],
 )
 def test_classification_report_leaves_out_what_is_undefined(flagged, targets, undefined, reason):

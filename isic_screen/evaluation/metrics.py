@@ -105,7 +105,8 @@ def classification_report(flagged: ArrayLike, targets: ArrayLike) -> dict[str, A
     """scikit-learn's report: precision, recall, F1 and support by class, with averages; in the sample.
 
     Undefined entries are None and explained under "undefined" ("melanoma precision": "nobody is flagged"). An average
-    over classes is None as well when one of them is: scikit-learn would average what is left, and flatter.
+    over classes is None as well when one of them is: scikit-learn would average what is left, and flatter. With one
+    class only, accuracy and that class's recall are all there is.
     """
     called, is_melanoma = np.asarray(flagged).astype(int), checked(flagged, targets)[1]
     if not len(called):
@@ -113,18 +114,23 @@ def classification_report(flagged: ArrayLike, targets: ArrayLike) -> dict[str, A
     table = sklearn_metrics.classification_report(
         is_melanoma.astype(int), called, labels=[0, 1], target_names=CLASSES, output_dict=True, zero_division=np.nan
     )
-    accuracy = float((called == is_melanoma).mean())
-    reasons = {
+    reasons: dict[str, dict[str, str]] = {
         "precision": {"melanoma": "nobody is flagged", "other": "everybody is flagged"},
         "recall": {"melanoma": "there is no melanoma", "other": "all images are melanomas"},
-        "f1-score": {"melanoma": "no melanoma, and nobody flagged", "other": "no other image, and everybody flagged"},
+        "f1-score": {},
     }
-    report: dict[str, Any] = {"accuracy": accuracy}
+    one_class = missing_class(is_melanoma) is not None
+    if one_class:  # precision would be 0 or 1 whatever the scores are, and F1 with it
+        absent = CLASSES[1 - int(is_melanoma[0])]
+        why_absent = reasons["recall"][absent]
+        both = dict.fromkeys(CLASSES, why_absent)
+        reasons = {"precision": both, "recall": {absent: why_absent}, "f1-score": both}
+    report: dict[str, Any] = {"accuracy": float((called == is_melanoma).mean())}
     undefined: dict[str, str] = {}
     for row in (*CLASSES, "macro avg", "weighted avg"):
         report[row] = {"support": int(table[row]["support"])}
         for column, why in reasons.items():
-            gaps = [name for name in CLASSES if np.isnan(table[name][column])]
+            gaps = [name for name in why if one_class or np.isnan(table[name][column])]
             known = row not in gaps if row in CLASSES else not gaps
             report[row][column] = float(table[row][column]) if known else None
             if not known:
