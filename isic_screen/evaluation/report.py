@@ -13,6 +13,7 @@ from isic_screen.evaluation.evaluation import COLUMNS, evaluate
 from isic_screen.evaluation.figure_style import save
 from isic_screen.evaluation.figures import evaluation_figures
 from isic_screen.evaluation.intervals import RESAMPLES
+from isic_screen.evaluation.operating import COUNTED
 
 METRIC_LABELS = {
     "roc_auc": "ROC AUC",
@@ -75,9 +76,9 @@ def write_report(
 
 
 def estimate(value: Mapping[str, Any]) -> str:
-    """A value of metrics.json with its 95 % interval as text, or why there is none."""
+    """A value of metrics.json with its 95 % interval as text."""
     if value["value"] is None:
-        return f"not defined: {value['reason']}"
+        return "not defined"
     if value["low"] is None:
         return f"{_rounded(value['value'])} (no interval)"
     return f"{_rounded(value['value'])} ({_rounded(value['low'])} to {_rounded(value['high'])})"
@@ -113,55 +114,61 @@ def _source_section(
 ) -> list[str]:
     points = block["operating_points"].values()
     usable = [point for point in points if point["reason"] is None]
+    metrics = block["metrics"]
     return [
         f"## {source}",
         f"{block['n']:,} images of {block['groups']:,} patients or lesions; {block['positives']:,} melanomas "
         f"({100 * block['sample_prevalence']:.3g} %).",
         table(
-            ("", "value (95 % interval)"),
-            [(METRIC_LABELS[name], estimate(value)) for name, value in block["metrics"].items()],
+            ("", "value (95 % interval)"), [(METRIC_LABELS[name], estimate(value)) for name, value in metrics.items()]
         ),
+        *_reasons(metrics.values()),
         f"Telling everyone the prevalence would give a Brier score of {_rounded(brier_reference)}.",
         "### Thresholds",
         table(
             ("refer from", "threshold", "sensitivity", "specificity", "precision", "NPV"),
             [
-                (point["label"], f"{point['threshold']:.4g}", *(_counted(point[rate]) for rate in _RATES))
+                (point["label"], f"{point['threshold']:.4g}", *(_counted(point[rate]) for rate in COUNTED))
                 for point in usable
             ],
         ),
+        *_reasons(point[rate] for point in usable for rate in COUNTED),
         "At the stated prevalence, of 1,000 people:",
         table(
             ("refer from", "flagged", "melanomas missed", "precision", "NPV"),
-            [(point["label"], *(estimate(point[rate]) for rate in _STATED)) for point in usable],
+            [(point["label"], *(estimate(point[rate]) for rate in _PER_1000)) for point in usable],
         ),
+        *_reasons(point[rate] for point in usable for rate in _PER_1000),
         *(f"{point['label']}: no threshold, as {point['reason']}." for point in points if point["reason"]),
         *(_classification(point) for point in usable if point["chosen_on"] == "fixed"),
         "### Figures",
         *(f"![{label}]({file})" for label, file in pictures),
-        *(
-            []
-            if len(pictures) == len(_FIGURES)
-            else [f"Other figures need both classes: {block['metrics']['roc_auc']['reason']}."]
-        ),
+        *_reasons([metrics["roc_auc"]], "The other figures need both classes"),
     ]
 
 
-_RATES = ("sensitivity", "specificity", "precision", "npv")
-_STATED = ("flagged_per_1000", "missed_per_1000", "precision_at_prevalence", "npv_at_prevalence")
+_PER_1000 = ("flagged_per_1000", "missed_per_1000", "precision_at_prevalence", "npv_at_prevalence")
+
+
+def _reasons(values: Iterable[Mapping[str, Any]], subject: str = "Not defined") -> list[str]:
+    """Why values are missing, each reason once; nothing when none is."""
+    reasons = dict.fromkeys(value["reason"] for value in values if value["value"] is None)
+    return [f"{subject}: {'; '.join(reasons)}."] if reasons else []
 
 
 def _classification(point: Mapping[str, Any]) -> str:
     """scikit-learn's classification report and the confusion matrix at one threshold."""
     report, counts = point["classification_report"], point["confusion"]
     rows = [
-        (name, *(_number(values[column]) for column in ("precision", "recall", "f1-score", "support")))
+        (name, *(_share(values[column]) for column in ("precision", "recall", "f1-score")), f"{values['support']:,}")
         for name, values in report.items()
-        if isinstance(values, Mapping) and "precision" in values
+        if isinstance(values, Mapping) and "support" in values
     ]
+    undefined = "".join(f"\n\nNot defined: {reason}." for reason in dict.fromkeys(report["undefined"].values()))
     return (
         f"### Classification report: {point['label']}\n\n"
         + table(("", "precision", "recall", "f1-score", "images"), rows)
+        + undefined
         + f"\n\nOf the melanomas {counts['true_positives']} were flagged and {counts['false_negatives']} missed; of "
         f"the others {counts['false_positives']} were flagged and {counts['true_negatives']} not."
     )
@@ -172,10 +179,8 @@ def _counted(value: Mapping[str, Any]) -> str:
     return text if value["value"] is None else f"{text}, {value['count']} of {value['total']}"
 
 
-def _number(value: float | None) -> str:
-    if value is None:
-        return "not defined"
-    return f"{value:.0f}" if float(value).is_integer() and value > 1 else f"{value:.3f}"
+def _share(value: float | None) -> str:
+    return "not defined" if value is None else f"{value:.3f}"
 
 
 def _rounded(value: float) -> str:
