@@ -208,3 +208,19 @@ def test_swapping_the_scores_turns_the_difference_round():
     loss = paired_difference(Counts.partial_auc, noisy, scores, targets, groups, resamples=50)
     assert loss.value == pytest.approx(-gain.value)
     assert (loss.low, loss.high) == pytest.approx((-gain.high, -gain.low))
+
+
+def test_a_value_that_chance_inflates_has_its_percentiles_reflected():
+    """A mean of absolute gaps is above 0 although every true gap is 0; the plain percentiles all lie above it too."""
+    gaps = np.random.default_rng(8).normal(size=(400, 20))
+
+    def measure(weights):
+        mean_gaps = weights @ gaps / weights.sum(axis=1, keepdims=True)
+        return {name: np.abs(mean_gaps).mean(axis=1) for name in ("plain", "reflected")}
+
+    found = bootstrap(measure, np.arange(400) % 2, np.arange(400), inflated={"reflected"}, resamples=300)
+    plain, reflected = found["plain"], found["reflected"]
+    assert plain.low > plain.value
+    assert reflected.low == pytest.approx(max(2 * plain.value - plain.high, 0))
+    assert reflected.high == pytest.approx(2 * plain.value - plain.low)
+    assert 0 <= reflected.low < reflected.high < plain.low

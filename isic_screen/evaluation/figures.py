@@ -145,7 +145,7 @@ def reliability(block: Block, *, name: str, prevalence: float) -> Figure:
     axes.plot([floor, ceiling], [floor, ceiling], color=GREY, linewidth=1, linestyle=(0, (4, 3)))
     for point in bins:
         none_seen = point["observed"] == 0
-        x, y = point["predicted"], floor if none_seen else point["observed"]
+        x, y = max(point["predicted"], floor), floor if none_seen else max(point["observed"], floor)
         axes.plot([x, x], [max(point["low"], floor), point["high"]], color=BLUE, linewidth=1.3, alpha=0.75)
         face = "white" if none_seen else BLUE
         axes.plot(x, y, "o", markersize=6.5, color=BLUE, markerfacecolor=face, zorder=5, clip_on=False)

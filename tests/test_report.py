@@ -1,0 +1,135 @@
+"""The report on disk: complete, strict, and saying nothing that metrics.json does not hold."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from isic_screen.errors import DataError
+from isic_screen.evaluation.evaluation import evaluate
+from isic_screen.evaluation.report import METRIC_LABELS, estimate, write_report
+from tests.simulated import simulated_predictions
+
+SHIPPED = {"0.95": 0.007}
+FIGURES = {"roc", "precision_recall_threshold", "confusion_matrix", "reliability", "score_histogram"}
+
+
+def written(out: Path, predictions: pd.DataFrame, **given: Any) -> tuple[dict[str, Any], str]:
+    metrics = write_report(
+        out, predictions, prevalence=0.018, operating_points=SHIPPED, title="A model on a sample", resamples=50, **given
+    )
+    return metrics, (out / "report.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def predictions() -> pd.DataFrame:
+    return simulated_predictions().assign(path="somewhere/on/this/machine.jpg", fold=1)
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory, predictions: pd.DataFrame) -> tuple[Path, dict[str, Any], str]:
+    out = tmp_path_factory.mktemp("report") / "deep" / "er"
+    return out, *written(out, predictions, notes=["One image was left out."], model_line="A backbone, SHA-256 abc")
+
+
+def test_metrics_are_those_of_the_evaluation_in_strict_json(report, predictions):
+    out, metrics, _ = report
+    text = (out / "metrics.json").read_text(encoding="utf-8")
+    assert json.loads(text, parse_constant=pytest.fail) == metrics
+    assert metrics == evaluate(predictions, operating_points=SHIPPED, resamples=50)
+
+
+def test_predictions_can_be_evaluated_again_and_name_no_path(report):
+    out, metrics, _ = report
+    again = pd.read_csv(out / "predictions.csv")
+    assert list(again) == ["image_id", "source", "group", "target", "logit", "probability", "fold"]
+    once_more = evaluate(again, operating_points=SHIPPED, resamples=50)
+    assert once_more["overall"]["metrics"]["roc_auc"] == metrics["overall"]["metrics"]["roc_auc"]
+
+
+def test_figures_are_pictures_and_all_are_shown(report):
+    out, _, text = report
+    shown = re.findall(r"!\[[^\]]+\]\((figures/\S+\.png)\)", text)
+    assert {Path(file).stem for file in shown} == FIGURES
+    assert {file.stem for file in (out / "figures").iterdir()} == FIGURES
+    for file in shown:
+        with Image.open(out / file) as picture:
+            assert np.asarray(picture.convert("L")).std() > 10
+
+
+def test_report_shows_title_model_notes_and_methods(report):
+    _, metrics, text = report
+    assert text.startswith("# A model on a sample\n\nA backbone, SHA-256 abc\n\n- One image was left out.\n")
+    assert "Stated prevalence: 1.8 %." in text
+    assert metrics["methods"]["intervals"] in text
+    assert metrics["methods"]["proportions"] in text
+
+
+def test_numbers_of_the_report_are_those_of_the_metrics(report):
+    _, metrics, text = report
+    block = metrics["overall"]
+    for name, value in block["metrics"].items():
+        assert f"| {METRIC_LABELS[name]} | {estimate(value)} |" in text
+    for point in block["operating_points"].values():
+        rows = [line for line in text.splitlines() if line.startswith(f"| {point['label']} |")]
+        assert len(rows) == 2
+        counted, stated = rows
+        for rate in ("sensitivity", "specificity", "precision", "npv"):
+            if point[rate]["value"] is not None:
+                assert f"{estimate(point[rate])}, {point[rate]['count']} of {point[rate]['total']}" in counted
+        for rate in ("flagged_per_1000", "missed_per_1000", "precision_at_prevalence", "npv_at_prevalence"):
+            assert estimate(point[rate]) in stated
+    recall = block["operating_points"]["paper_0.5"]["classification_report"]["melanoma"]["recall"]
+    assert f"{recall:.3f}" in text.split("### Classification report: Uncalibrated")[1]
+
+
+def test_estimates_as_text():
+    known = {"value": 0.8123, "low": 0.7, "high": 0.9, "reason": None}
+    assert estimate(known) == "0.812 (0.700 to 0.900)"
+    assert estimate({"value": 614.4, "low": 565.3, "high": 661.9}) == "614.4 (565.3 to 661.9)"
+    assert estimate({"value": 0.00312, "low": 0.0, "high": 0.01}) == "0.0031 (0.0000 to 0.0100)"
+    assert estimate(known | {"low": None, "high": None}) == "0.812 (no interval)"
+    assert estimate({"value": None, "low": None, "high": None}) == "not defined"
+
+
+def test_several_sources_have_sections_and_figures_of_their_own(tmp_path, predictions):
+    both = pd.concat([predictions, simulated_predictions(80, seed=3, source="my photos (2)")])
+    metrics, text = written(tmp_path, both)
+    assert metrics["overall"]["reason"] in text
+    assert "## isic2020\n" in text
+    assert "## my photos (2)\n" in text
+    shown = re.findall(r"\]\((figures/\S+\.png)\)", text)
+    assert "figures/my-photos-2-_roc.png" in shown
+    assert len(shown) == 10
+    assert all((tmp_path / file).is_file() for file in shown)
+
+
+@pytest.mark.parametrize(("target", "reason"), [(0, "there is no melanoma"), (1, "images are melanomas")])
+def test_one_class_is_reported_with_the_reason_for_what_is_missing(tmp_path, predictions, target, reason):
+    metrics, text = written(tmp_path, predictions[predictions["target"] == target])
+    assert metrics["overall"]["metrics"]["roc_auc"]["value"] is None
+    assert "| ROC AUC | not defined |" in text
+    assert reason in text
+    assert "The other figures need both classes" in text
+    assert re.findall(r"\]\((figures/\S+\.png)\)", text) == ["figures/score_histogram.png"]
+    assert "nan" not in text.lower()
+    json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"), parse_constant=pytest.fail)
+
+
+def test_nothing_is_written_for_predictions_that_cannot_be_evaluated(tmp_path, predictions):
+    with pytest.raises(DataError):
+        written(tmp_path / "out", predictions.assign(probability=2.0))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_report_is_replaced_whole(tmp_path, predictions):
+    written(tmp_path, predictions[:100])
+    metrics, text = written(tmp_path, predictions)
+    assert json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8")) == metrics
+    assert "240 images" in text
+    assert not [path for path in tmp_path.rglob("*") if path.name.startswith(".")]
