@@ -1,16 +1,15 @@
 """How many real dermoscopy photos the quality checks stop, and how many spoilt or ordinary pictures they let through.
 
-    python benchmarks/quality_rates.py [--data DIR] [--per-source N] [--ordinary DIR] [--json]
+    python -m benchmarks.quality_rates [--data DIR] [--per-source N] [--ordinary DIR]
 
 The images of each source are shuffled with a fixed seed and cut in two halves, measured apart: the limits in
-``isic_screen/quality.py`` were chosen by eye on a sample that overlaps both, so that halves which agree show
-limits that do not hang on single photos. Spoilt copies of photos (blurred, darkened, burnt, shrunk) and pictures that
-are not dermoscopy (generated ones, scikit-learn's two sample photos, and every picture under ``--ordinary``) measure the other
+``isic_screen/quality.py`` were chosen by eye on a sample that overlaps both, so that halves which agree show limits that
+do not hang on single photos. Spoilt copies of photos (blurred, darkened, burnt, shrunk) and pictures that are not
+dermoscopy (generated ones, scikit-learn's two sample photos, and every picture under ``--ordinary``) measure the other
 side. The committed result used the sample pictures of scikit-image, gradio, matplotlib and networkx as ordinary ones.
 """
 
 import argparse
-import json
 import random
 import time
 from collections import Counter
@@ -21,12 +20,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
+from benchmarks.measure import ROOT, write_result
 from isic_screen.errors import PhotoError
 from isic_screen.photo import PHOTO_SUFFIXES, open_photo
 from isic_screen.quality import Quality, assess
 
-ROOT = Path(__file__).resolve().parents[1]
-RESULT = ROOT / "benchmarks" / "results" / "quality_rates.json"
 SOURCES = {
     "isic2020": "isic2020/train",
     "ham10000": "ham10000/images",
@@ -49,7 +47,6 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data", help="the folder of the sources")
     parser.add_argument("--per-source", type=int, default=1000, help="photos of each source in each half at most")
     parser.add_argument("--ordinary", type=Path, action="append", default=[], help="a folder of ordinary pictures")
-    parser.add_argument("--json", action="store_true", help=f"write {RESULT.relative_to(ROOT)}")
     arguments = parser.parse_args()
     halves: dict[str, dict[str, list[Path]]] = {"first half": {}, "second half": {}}
     for source, folder in SOURCES.items():
@@ -75,11 +72,7 @@ def main() -> None:
     }
     photos = [open_photo(path) for path in halves["second half"]["isic2020"][:50]]
     result["milliseconds for one photo of isic2020, median"] = round(median_milliseconds(photos), 2)
-    text = json.dumps(result, indent=1)
-    print(text)
-    if arguments.json:
-        RESULT.parent.mkdir(exist_ok=True)
-        RESULT.write_text(text + "\n", encoding="utf-8")
+    write_result("quality_rates", result)
 
 
 def tally(qualities: Iterable[Quality]) -> dict[str, object]:
@@ -92,7 +85,8 @@ def tally(qualities: Iterable[Quality]) -> dict[str, object]:
         if found
         else {}
     )
-    return {"photos": len(found), **dict(verdicts), **shares, "reasons": dict(reasons.most_common())}
+    counts = {str(name): count for name, count in verdicts.items()}
+    return {"photos": len(found), **counts, **shares, "reasons": dict(reasons.most_common())}
 
 
 def ordinary(folders: list[Path]) -> Iterator[Image.Image]:

@@ -1,7 +1,7 @@
 """Is a photo fit to be screened? Size, sharpness, exposure, and whether it looks like dermoscopy at all.
 
 Measured on a reduced copy in a few milliseconds. The limits were set on a sample of 3,000 real dermoscopy images and 40
-ordinary pictures; ``benchmarks/quality_rates.py`` measures how many photos each of them stops.
+ordinary pictures; ``python -m benchmarks.quality_rates`` measures how many photos each of them stops.
 """
 
 from collections.abc import Iterator

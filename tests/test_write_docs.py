@@ -9,7 +9,7 @@ from train.write_docs import estimate, model_card, with_generated
 def test_the_readme_is_as_its_command_writes_it(bundled_model):
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert with_generated(readme, bundled_model) == readme
-    assert len(re.findall("<!-- generated: ", readme)) == 3
+    assert len(re.findall("<!-- generated: ", readme)) == 4
 
 
 def test_the_model_card_is_as_its_command_writes_it(bundled_model):
@@ -41,3 +41,10 @@ def test_front_matter_is_a_spaces(bundled_model):
     required = (ROOT / "requirements.txt").read_text()
     floor = re.search(r"gradio>=(\d+)\.(\d+)", required)
     assert tuple(map(int, entries["sdk_version"].split(".")[:2])) >= tuple(map(int, floor.groups()))
+
+
+def test_the_readmes_python_runs_as_written(capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    (snippet,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
+    exec(compile(snippet, "README.md", "exec"), {})
+    assert re.fullmatch(r"\d+\.\d+% (True|False) (fit|doubtful).*\n", capsys.readouterr().out)

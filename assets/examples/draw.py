@@ -2,8 +2,8 @@
 
     python assets/examples/draw.py [FOLDER]
 
-A round, even naevus; an uneven lesion of many colours; and a photo of a naevus gone wrong (dark, out of focus). They show how
-the page works and say nothing about how well the model does. The same seed draws the same picture everywhere.
+A round, even naevus; an uneven lesion of many colours; and a photo of a naevus gone wrong (dark, out of focus). They
+show how the page works and say nothing about how well the model does. The same seed draws the same picture everywhere.
 """
 
 import sys
@@ -100,7 +100,7 @@ def blob(rng: np.random.Generator, centre: tuple[float, float], axes: tuple[floa
 
 
 def network(rng: np.random.Generator, cell: float, width: float) -> Array:
-    """Lines between cells of about ``cell`` pixels, 0 to 1: where the two nearest of many points are about equally far."""
+    """Lines between cells of about ``cell`` pixels, 0 to 1: where the two nearest of many points are about as far."""
     rows, columns = int(HEIGHT / cell) + 3, int(WIDTH / cell) + 3
     jitter = rng.uniform(-0.36, 0.36, (rows, columns, 2))
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH] / cell + 1
@@ -182,7 +182,8 @@ def _with_bubbles(rng: np.random.Generator, image: Image.Image, count: int) -> I
 def _marked(image: Image.Image) -> Image.Image:
     """The word "synthetic" in a corner, so that a copy of the picture still says what it is."""
     draw = ImageDraw.Draw(image)
-    draw.text((WIDTH - 10, HEIGHT - 8), "synthetic", fill=(235, 235, 235), font=ImageFont.load_default(15), anchor="rs")
+    # Small and dim: bright letters in a dark corner would draw the model's attention.
+    draw.text((WIDTH - 8, HEIGHT - 6), "synthetic", fill=(128, 122, 120), font=ImageFont.load_default(12), anchor="rs")
     return image
 
 

@@ -63,7 +63,7 @@ class Bands:
 def threshold_range(probabilities: Floats) -> tuple[float, float]:
     """Ends of an axis of probabilities: all of them, never quite 0 or 1, with a little room on the log-odds scale."""
     ends = logit(np.clip([probabilities.min(), probabilities.max()], 1e-5, 1 - 1e-5))
-    room = 0.03 * (ends[1] - ends[0]) + 0.05
+    room = max(0.03 * (ends[1] - ends[0]), 0.5 - (ends[1] - ends[0]) / 2, 0.05)  # at least 1 in all
     return float(expit(ends[0] - room)), float(expit(ends[1] + room))
 
 

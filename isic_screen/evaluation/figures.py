@@ -109,7 +109,7 @@ def precision_recall_threshold(bands: Bands, block: Block, *, name: str, prevale
     }
     axes.text(0.015, 0.96, "Recall\n(sensitivity)", va="top", color=BLUE, **words)
     label = f"Precision\nat {percent(prevalence)} prevalence"
-    axes.text(0.015, above_precision + 0.035, label, va="bottom", color=VERMILLION, **words)
+    axes.text(0.015, min(above_precision + 0.035, 0.7), label, va="bottom", color=VERMILLION, **words)
     axes.set_ylim(-0.015, 1.015)
     _percent_axes(axes.yaxis)
     label_axes(axes, f"Threshold: calibrated probability at {percent(prevalence)} prevalence", "")

@@ -133,7 +133,7 @@ def _estimate(
     reason = None
     if left_out > MAX_UNDEFINED_SHARE * len(draws):
         reason = f"no interval: {left_out} of {len(draws)} resamples were undefined, the sample is too small"
-    elif np.ptp(defined) == 0:
+    elif np.ptp(defined) <= 1e-12 * abs(value):  # but for rounding
         # All melanomas found, for example: resampling cannot show what a larger sample would miss.
         reason = "no interval: every resample gave the same value, so resampling says nothing about its uncertainty"
     if reason:
