@@ -224,3 +224,11 @@ def test_a_value_that_chance_inflates_has_its_percentiles_reflected():
     assert reflected.low == pytest.approx(max(2 * plain.value - plain.high, 0))
     assert reflected.high == pytest.approx(2 * plain.value - plain.low)
     assert 0 <= reflected.low < reflected.high < plain.low
+
+
+def test_resamples_that_differ_by_rounding_alone_give_no_interval():
+    found = bootstrap(
+        lambda weights: {"mean": (weights @ np.full(30, 0.1)) / weights.sum(axis=1)}, np.arange(30) % 2, np.arange(30)
+    )["mean"]
+    assert found.value == pytest.approx(0.1)
+    assert found.low is None
