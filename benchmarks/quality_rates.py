@@ -3,8 +3,8 @@
     python -m benchmarks.quality_rates [--data DIR] [--per-source N] [--ordinary DIR]
 
 The images of each source are shuffled with a fixed seed and cut in two halves, measured apart: the limits in
-``isic_screen/quality.py`` were chosen by eye on a sample that overlaps both, so that halves which agree show limits that
-do not hang on single photos. Spoilt copies of photos (blurred, darkened, burnt, shrunk) and pictures that are not
+``isic_screen/quality.py`` were chosen by eye on a sample that overlaps both, so that halves which agree show limits
+that do not hang on single photos. Spoilt copies of photos (blurred, darkened, burnt, shrunk) and pictures that are not
 dermoscopy (generated ones, scikit-learn's two sample photos, and every picture under ``--ordinary``) measure the other
 side. The committed result used the sample pictures of scikit-image, gradio, matplotlib and networkx as ordinary ones.
 """

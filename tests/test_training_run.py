@@ -1,8 +1,10 @@
 """`python train/run.py` from tables to a model file that the page can load."""
 
 import json
+import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -104,6 +106,26 @@ def test_a_run_is_not_overwritten_and_a_resumed_one_agrees(run, lesion_folder, c
         assert (after.network.state_dict()[name] == tensor).all(), name
 
 
+def test_a_run_killed_outright_resumes_to_the_same_result(run, lesion_folder, cache, tmp_path):
+    out = tmp_path / "killed"
+    arguments = ["--data", lesion_folder, "--out", out, "--cache", cache, *QUICK, "--set", "folds=3"]
+    killed = subprocess.Popen(
+        [sys.executable, str(ROOT / "train" / "run.py"), *map(str, arguments)], cwd=ROOT, stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 120
+    while not (out / "checkpoint.safetensors").exists() and killed.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    killed.kill()
+    killed.wait()
+    assert (out / "checkpoint.safetensors").exists()
+    assert not (out / "model.safetensors").exists()
+
+    resumed = _train(*arguments, "--resume")
+    assert resumed.returncode == 0, resumed.stderr
+    for name in ("metrics.json", "predictions.csv", "split.csv"):
+        assert (out / name).read_text() == (run / name).read_text(), name
+
+
 def test_without_a_cache_the_backbone_runs_for_every_batch(run, lesion_folder, tmp_path):
     done = _train(
         *("--data", lesion_folder, "--out", tmp_path / "uncached", "--cache", tmp_path / "cache"),
@@ -123,8 +145,6 @@ def test_the_papers_image_split_says_that_it_leaks(lesion_folder, cache, tmp_pat
 
 
 def test_a_corrupt_image_is_set_aside_and_training_goes_on(lesion_folder, cache, tmp_path):
-    import shutil
-
     folder = shutil.copytree(lesion_folder, tmp_path / "data")
     (folder / "images" / "lesion-05.jpg").write_bytes(b"no photo")
     out = tmp_path / "out"
@@ -144,8 +164,6 @@ def test_a_corrupt_image_is_set_aside_and_training_goes_on(lesion_folder, cache,
     ],
 )
 def test_data_that_cannot_be_trained_on_fail_before_training(change, sentence, lesion_folder, cache, tmp_path):
-    import shutil
-
     folder = shutil.copytree(lesion_folder, tmp_path / "data")
     if change == "one class":
         (folder / "labels.csv").write_text((folder / "labels.csv").read_text().replace(",1\n", ",0\n"))
