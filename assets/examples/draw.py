@@ -36,46 +36,45 @@ def draw_all() -> dict[str, Image.Image]:
 def naevus(rng: np.random.Generator) -> Image.Image:
     """Light brown, round, fading evenly at the border, with a fine regular network."""
     picture = skin(rng, np.array([222.0, 174.0, 150.0]))
-    distance = blob(rng, (0.50, 0.50), (0.235, 0.225), roughness=0.025)
-    body = _step(distance, width=0.16)
-    picture = _mixed(picture, np.array([172.0, 116.0, 84.0]), 0.86 * body)
-    picture = _mixed(picture, np.array([138.0, 86.0, 60.0]), 0.50 * _step(distance + 0.38, width=0.55))
-    picture = _mixed(picture, np.array([104.0, 60.0, 40.0]), 0.50 * body * network(rng, cell=15, width=0.17))
-    picture = _mixed(picture, np.array([112.0, 66.0, 44.0]), 0.22 * body * _smooth(rng, 40))
-    return _finished(rng, picture, hairs=7)
+    distance = blob(rng, (0.50, 0.50), (0.22, 0.21), roughness=0.10)
+    body = _step(distance, width=0.30)
+    picture = _mixed(picture, np.array([176.0, 120.0, 88.0]), 0.85 * body)
+    picture = _mixed(picture, np.array([128.0, 78.0, 54.0]), 0.55 * _step(distance + 0.42, width=0.75))
+    fading = _step(distance + 0.10, width=0.35)
+    picture = _mixed(picture, np.array([96.0, 54.0, 36.0]), 0.42 * fading * network(rng, cell=11, width=0.26))
+    picture = _mixed(picture, np.array([112.0, 66.0, 44.0]), 0.35 * body * _clouds(rng, 60))
+    picture = _mixed(picture, np.array([196.0, 142.0, 110.0]), 0.25 * body * _clouds(rng, 35))
+    return _finished(rng, picture, hairs=6)
 
 
 def irregular_lesion(rng: np.random.Generator) -> Image.Image:
-    """Asymmetric, with a ragged border, four colours, a broken network, dots, a blue-white veil and pale regression."""
+    """Asymmetric, with a ragged border, many colours, a broken network, dots, a blue-white veil and pale regression."""
     picture = skin(rng, np.array([217.0, 168.0, 148.0]))
-    lobes = [((0.45, 0.52), (0.24, 0.20)), ((0.60, 0.42), (0.19, 0.15)), ((0.57, 0.64), (0.13, 0.13))]
-    distance = np.minimum.reduce([blob(rng, centre, axes, roughness=0.14) for centre, axes in lobes])
-    body = _step(distance, width=0.06)
-    shade = _smooth(rng, 90)
-    picture = _mixed(picture, np.array([148.0, 92.0, 66.0]), 0.90 * body)
-    picture = _mixed(picture, np.array([86.0, 50.0, 38.0]), 0.85 * body * _step(0.5 - shade, width=0.22))
-    picture = _mixed(picture, np.array([50.0, 27.0, 23.0]), 0.72 * body * network(rng, cell=25, width=0.25) * shade)
-    dark = _step(blob(rng, (0.62, 0.40), (0.115, 0.10), roughness=0.22), width=0.2)
-    picture = _mixed(picture, np.array([38.0, 25.0, 26.0]), 0.9 * dark * body)
-    veil = _step(blob(rng, (0.42, 0.57), (0.10, 0.085), roughness=0.2), width=0.55)
-    picture = _mixed(picture, np.array([112.0, 120.0, 145.0]), 0.68 * veil * body)
-    pale = _step(blob(rng, (0.525, 0.66), (0.075, 0.06), roughness=0.2), width=0.5)
-    picture = _mixed(picture, np.array([214.0, 176.0, 164.0]), 0.75 * pale * body)
-    red = _step(blob(rng, (0.33, 0.45), (0.07, 0.09), roughness=0.2), width=0.6)
-    picture = _mixed(picture, np.array([176.0, 88.0, 80.0]), 0.55 * red * body)
-    picture = _mixed(picture, np.array([42.0, 24.0, 22.0]), 0.85 * dots(rng, distance, count=46))
-    return _finished(rng, picture, hairs=12)
+    lobes = [((0.43, 0.54), (0.19, 0.17)), ((0.59, 0.42), (0.16, 0.13)), ((0.57, 0.66), (0.11, 0.10))]
+    distance = np.minimum.reduce([blob(rng, centre, axes, roughness=0.55) for centre, axes in lobes])
+    body = _step(distance, width=0.22)
+    shade = _clouds(rng, 110)
+    picture = _mixed(picture, np.array([156.0, 100.0, 72.0]), 0.88 * body)
+    picture = _mixed(picture, np.array([84.0, 48.0, 36.0]), 0.85 * body * _step(0.48 - shade, width=0.25))
+    picture = _mixed(picture, np.array([176.0, 92.0, 84.0]), 0.45 * body * _patch(rng, (0.33, 0.47), (0.08, 0.09)))
+    picture = _mixed(picture, np.array([44.0, 24.0, 20.0]), 0.75 * body * network(rng, cell=19, width=0.30) * shade)
+    picture = _mixed(picture, np.array([40.0, 26.0, 27.0]), 0.88 * body * _patch(rng, (0.62, 0.40), (0.10, 0.09)))
+    picture = _mixed(picture, np.array([48.0, 30.0, 28.0]), 0.70 * body * _patch(rng, (0.36, 0.62), (0.05, 0.045)))
+    picture = _mixed(picture, np.array([116.0, 122.0, 142.0]), 0.62 * body * _patch(rng, (0.47, 0.50), (0.085, 0.07)))
+    picture = _mixed(picture, np.array([208.0, 168.0, 156.0]), 0.66 * body * _patch(rng, (0.55, 0.64), (0.06, 0.05)))
+    picture = _mixed(picture, np.array([46.0, 27.0, 24.0]), 0.8 * dots(rng, distance, count=60))
+    return _finished(rng, picture, hairs=9)
 
 
 def poor_photo(rng: np.random.Generator) -> Image.Image:
     """A naevus far from the middle, out of focus and badly lit."""
     picture = skin(rng, np.array([206.0, 152.0, 130.0]))
-    distance = blob(rng, (0.61, 0.44), (0.13, 0.12), roughness=0.05)
+    distance = blob(rng, (0.61, 0.44), (0.13, 0.12), roughness=0.2)
     picture = _mixed(picture, np.array([122.0, 76.0, 56.0]), 0.9 * _step(distance, width=0.15))
-    image = _finished(rng, picture, hairs=9).filter(ImageFilter.GaussianBlur(20))
+    image = _finished(rng, picture, hairs=9).filter(ImageFilter.GaussianBlur(14))
     _, x = _grid()
     grain = rng.normal(0, 2.0, (HEIGHT, WIDTH, 1))
-    return _image(np.asarray(image) * (0.13 + 0.30 * x[..., None]) + grain)
+    return _image(np.asarray(image) * (0.18 + 0.34 * x[..., None]) + grain)
 
 
 def skin(rng: np.random.Generator, tone: Array) -> Array:
@@ -84,19 +83,24 @@ def skin(rng: np.random.Generator, tone: Array) -> Array:
     light = 1.05 - 0.13 * ((x - 0.5) ** 2 + (y - 0.5) ** 2) * 4
     picture = tone * (light + 0.07 * (_smooth(rng, 120) - 0.5) + 0.05 * (_smooth(rng, 25) - 0.5))[..., None]
     picture = _mixed(picture, np.array([196.0, 104.0, 96.0]), 0.22 * _smooth(rng, 70) ** 2)
-    picture = _mixed(picture, tone * 0.84, 0.40 * network(rng, cell=22, width=0.12))
-    return _mixed(picture, tone * 1.12, 0.16 * _smooth(rng, 5))
+    picture = _mixed(picture, tone * 0.84, 0.30 * network(rng, cell=20, width=0.16))
+    return _mixed(picture, tone * 1.12, 0.10 * _smooth(rng, 5) + 0.30 * _clouds(rng, 200) ** 2)
 
 
 def blob(rng: np.random.Generator, centre: tuple[float, float], axes: tuple[float, float], roughness: float) -> Array:
-    """Distance from a rough ellipse, in units of its radius: -1 in the middle, 0 on the border. Lengths are shares of
-    the picture's width (axes) or of its sides (centre)."""
+    """Distance from a warped ellipse, in units of its radius: -1 in the middle, 0 on the border.
+
+    ``centre`` is given as shares of the picture's sides, ``axes`` as shares of its width.
+    """
     y, x = _grid()
     dx, dy = (x - centre[0]) / axes[0], (y - centre[1]) * HEIGHT / WIDTH / axes[1]
-    angle, border = np.arctan2(dy, dx), np.ones((HEIGHT, WIDTH))
-    for waves in range(2, 12):
-        border += roughness * rng.normal() * np.cos(waves * angle + rng.uniform(0, 2 * np.pi)) / np.sqrt(waves)
-    return np.hypot(dx, dy) / border - 1 + roughness * (_smooth(rng, 12) - 0.5)
+    warp = [roughness * (_clouds(rng, 130) - 0.5) * 2.2 for _ in range(2)]
+    return np.hypot(dx + warp[0], dy + warp[1]) - 1 + roughness * 0.5 * (_clouds(rng, 30) - 0.5)
+
+
+def _patch(rng: np.random.Generator, centre: tuple[float, float], axes: tuple[float, float]) -> Array:
+    """A soft, uneven patch of colour, 0 to 1."""
+    return _step(blob(rng, centre, axes, roughness=0.6), width=0.75) * (0.55 + 0.45 * _clouds(rng, 24))
 
 
 def network(rng: np.random.Generator, cell: float, width: float) -> Array:
@@ -115,7 +119,7 @@ def network(rng: np.random.Generator, cell: float, width: float) -> Array:
             distance = np.hypot(x - column - 0.5 - offset[..., 0], y - row - 0.5 - offset[..., 1])
             second = np.minimum(second, np.maximum(nearest, distance))
             nearest = np.minimum(nearest, distance)
-    return np.exp(-(((second - nearest) / width) ** 2)) * (0.35 + 0.65 * _smooth(rng, 30))
+    return np.exp(-(((second - nearest) / width) ** 2)) * (0.2 + 0.8 * _clouds(rng, 45))
 
 
 def dots(rng: np.random.Generator, distance: Array, count: int) -> Array:
@@ -124,7 +128,7 @@ def dots(rng: np.random.Generator, distance: Array, count: int) -> Array:
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
     found = np.zeros((HEIGHT, WIDTH))
     for row, column in inside[rng.integers(0, len(inside), count)]:
-        radius = rng.uniform(2, 6)
+        radius = rng.choice([1.5, 2, 2.5, 3, 4, 5.5])
         found = np.maximum(found, np.clip(radius + 0.5 - np.hypot(y - row, x - column), 0, 1))
     return found
 
@@ -192,6 +196,14 @@ def _smooth(rng: np.random.Generator, size: float) -> Array:
     rows, columns = int(HEIGHT / size) + 2, int(WIDTH / size) + 2
     coarse = Image.fromarray(rng.uniform(0, 1, (rows, columns)).astype(np.float32))
     return np.clip(np.asarray(coarse.resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC), dtype=float), 0, 1)
+
+
+def _clouds(rng: np.random.Generator, size: float) -> Array:
+    """Clouds with finer and finer detail, from ``size`` pixels down to a few, 0 to 1."""
+    sizes = [size / 2**octave for octave in range(6) if size / 2**octave > 3]
+    layers = [_smooth(rng, each) - 0.5 for each in sizes]
+    total = sum((layer * 0.6**octave for octave, layer in enumerate(layers)), np.zeros((HEIGHT, WIDTH)))
+    return np.clip(0.5 + total / 1.3, 0, 1)
 
 
 def _grid() -> tuple[Array, Array]:
