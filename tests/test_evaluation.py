@@ -75,6 +75,12 @@ def test_every_value_lies_in_its_interval_or_says_why_it_has_none(found):
             assert value["low"] <= value["value"] <= value["high"]
 
 
+def test_calibration_error_has_the_interval_of_a_value_that_chance_inflates():
+    # Calibrated on the sample itself: the truth is near 0, and an interval that leaves it out would be wrong.
+    found = evaluate(simulated_predictions(100, patients=100), resamples=200)
+    assert found["overall"]["metrics"]["calibration_error"]["low"] < 1e-3
+
+
 def test_operating_points_are_counted_with_wilsons_interval_and_the_bootstrap_beside_it(predictions, found):
     point = found["overall"]["operating_points"]["shipped_0.95"]
     flagged = predictions["probability"] >= 0.007

@@ -196,11 +196,13 @@ def test_bands_hold_their_curves(predictions):
 def test_recall_and_precision_are_counted_at_and_above_each_threshold(predictions):
     bands = Bands.of(predictions, 0.018, resamples=2, seed=0)
     melanomas = predictions["target"] == 1
-    for place in (0, 300, 600, 1000):
+    few = int(np.searchsorted(bands.recall.x, np.sort(predictions["probability"])[-MIN_FLAGGED // 2]))
+    for place in (0, 300, 600, few, 1000):
         flagged = predictions["probability"] >= bands.recall.x[place]
         assert bands.recall.y[place] == pytest.approx(flagged[melanomas].mean())
         if flagged.sum() < MIN_FLAGGED:
             assert np.isnan(bands.precision.y[place])
+            assert np.isnan(bands.precision.low[place])
         else:
             found, alarms = 0.018 * flagged[melanomas].mean(), 0.982 * flagged[~melanomas].mean()
             assert bands.precision.y[place] == pytest.approx(found / (found + alarms))
