@@ -83,7 +83,7 @@ def test_numbers_of_the_report_are_those_of_the_metrics(report):
             if point[rate]["value"] is not None:
                 assert f"{estimate(point[rate])}, {point[rate]['count']} of {point[rate]['total']}" in counted
         for rate in ("flagged_per_1000", "missed_per_1000", "precision_at_prevalence", "npv_at_prevalence"):
-            assert estimate(point[rate]) in stated
+            assert (estimate(point[rate]) if point[rate]["value"] is not None else "not defined") in stated
     recall = block["operating_points"]["paper_0.5"]["classification_report"]["melanoma"]["recall"]
     assert f"{recall:.3f}" in text.split("### Classification report: Uncalibrated")[1]
 
@@ -94,7 +94,8 @@ def test_estimates_as_text():
     assert estimate({"value": 614.4, "low": 565.3, "high": 661.9}) == "614.4 (565.3 to 661.9)"
     assert estimate({"value": 0.00312, "low": 0.0, "high": 0.01}) == "0.0031 (0.0000 to 0.0100)"
     assert estimate(known | {"low": None, "high": None}) == "0.812 (no interval)"
-    assert estimate({"value": None, "low": None, "high": None}) == "not defined"
+    undefined = {"value": None, "low": None, "high": None, "reason": "nobody is flagged"}
+    assert estimate(undefined) == "not defined: nobody is flagged"
 
 
 def test_several_sources_have_sections_and_figures_of_their_own(tmp_path, predictions):

@@ -3,7 +3,7 @@
 import re
 
 from tests.conftest import ROOT
-from train.write_docs import estimate, model_card, with_generated
+from train.write_docs import model_card, with_generated
 
 
 def test_the_readme_is_as_its_command_writes_it(bundled_model):
@@ -25,10 +25,6 @@ def test_the_card_shows_the_files_own_figures(bundled_model):
         assert limit in card
     for image in re.findall(r"\]\((evaluation/[^)]+)\)", card):
         assert (ROOT / "assets" / image).is_file()
-
-
-def test_what_is_not_defined_says_why():
-    assert estimate({"value": None, "low": None, "high": None, "reason": "no melanoma"}) == "not defined: no melanoma"
 
 
 def test_front_matter_is_a_spaces(bundled_model):

@@ -76,9 +76,9 @@ def write_report(
 
 
 def estimate(value: Mapping[str, Any]) -> str:
-    """A value of metrics.json with its 95 % interval as text."""
+    """A value of metrics.json with its 95 % interval as text, or why there is none."""
     if value["value"] is None:
-        return "not defined"
+        return f"not defined: {value['reason']}"
     if value["low"] is None:
         return f"{_rounded(value['value'])} (no interval)"
     return f"{_rounded(value['value'])} ({_rounded(value['low'])} to {_rounded(value['high'])})"
@@ -119,9 +119,7 @@ def _source_section(
         f"## {source}",
         f"{block['n']:,} images of {block['groups']:,} patients or lesions; {block['positives']:,} melanomas "
         f"({100 * block['sample_prevalence']:.3g} %).",
-        table(
-            ("", "value (95 % interval)"), [(METRIC_LABELS[name], estimate(value)) for name, value in metrics.items()]
-        ),
+        table(("", "value (95 % interval)"), [(METRIC_LABELS[name], _cell(value)) for name, value in metrics.items()]),
         *_reasons(metrics.values()),
         f"Telling everyone the prevalence would give a Brier score of {_rounded(brier_reference)}.",
         "### Thresholds",
@@ -136,7 +134,7 @@ def _source_section(
         "At the stated prevalence, of 1,000 people:",
         table(
             ("refer from", "flagged", "melanomas missed", "precision", "NPV"),
-            [(point["label"], *(estimate(point[rate]) for rate in _PER_1000)) for point in usable],
+            [(point["label"], *(_cell(point[rate]) for rate in _PER_1000)) for point in usable],
         ),
         *_reasons(point[rate] for point in usable for rate in _PER_1000),
         *(f"{point['label']}: no threshold, as {point['reason']}." for point in points if point["reason"]),
@@ -148,6 +146,11 @@ def _source_section(
 
 
 _PER_1000 = ("flagged_per_1000", "missed_per_1000", "precision_at_prevalence", "npv_at_prevalence")
+
+
+def _cell(value: Mapping[str, Any]) -> str:
+    """An estimate in a table that has its `_reasons` below it."""
+    return "not defined" if value["value"] is None else estimate(value)
 
 
 def _reasons(values: Iterable[Mapping[str, Any]], subject: str = "Not defined") -> list[str]:
@@ -175,7 +178,7 @@ def _classification(point: Mapping[str, Any]) -> str:
 
 
 def _counted(value: Mapping[str, Any]) -> str:
-    text = estimate(value)
+    text = _cell(value)
     return text if value["value"] is None else f"{text}, {value['count']} of {value['total']}"
 
 
