@@ -55,6 +55,25 @@ def test_values_are_those_of_the_metric_functions(predictions, found):
     }
 
 
+def test_the_auc_without_the_camera_shortcut_is_that_of_the_other_sizes(predictions):
+    shortcut = np.arange(len(predictions)) % 3 == 0
+    sized = predictions.assign(width=np.where(shortcut, 4000, 1024), height=np.where(shortcut, 6000, 768))
+    found = evaluate(sized, resamples=50)["overall"]["camera_shortcut"]
+    others = predictions[~shortcut]
+    assert found["roc_auc"]["value"] == pytest.approx(metrics.roc_auc(others["probability"], others["target"]).value)
+    assert found["roc_auc"]["n"] == len(others)
+    assert found["images"] == shortcut.sum()
+    assert found["melanomas"] == predictions.loc[shortcut, "target"].sum()
+
+
+def test_without_known_camera_sizes_nothing_is_said_about_the_shortcut(predictions, found):
+    assert found["overall"]["camera_shortcut"] is None
+    unknown = predictions.assign(width=np.nan, height=np.nan)
+    assert evaluate(unknown, resamples=20)["overall"]["camera_shortcut"] is None
+    all_of_it = evaluate(predictions.assign(width=6000, height=4000), resamples=20)["overall"]["camera_shortcut"]
+    assert all_of_it["roc_auc"] is None
+
+
 def test_counts_of_the_sample(predictions, found):
     block = found["overall"]
     assert (block["n"], block["positives"]) == (240, int(predictions["target"].sum()))

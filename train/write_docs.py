@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # run from a clone: the package is not installed
 
 from isic_screen.artifact import Model, load_model  # noqa: E402
-from isic_screen.evaluation.report import METRIC_LABELS, estimate, table  # noqa: E402
+from isic_screen.evaluation.report import METRIC_LABELS, camera_line, estimate, table  # noqa: E402
 from isic_screen.operating_point import DEFAULT_SENSITIVITY, OperatingPoint, Proportion  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results"
@@ -63,6 +63,7 @@ def results_table(model: Model) -> str:
             f"{block['n']:,} images of {block['groups']:,} patients, {block['positives']} melanomas",
         ),
         ("ROC AUC", f"{paper['auc']}", estimate(block["metrics"]["roc_auc"])),
+        ("ROC AUC without 6000 x 4000 originals", "not reported", _without_shortcut(block)),
         (
             "Recall at its own 0.5",
             f"{paper['recall']} ({paper['caught']} of {paper['melanomas']})",
@@ -227,6 +228,8 @@ prevalence is restated at {percent(facts.prevalence)}.
 
 {table(("", "value (95 % interval)"), [(label, estimate(metrics[name])) for name, label in METRIC_LABELS.items()])}
 
+{camera_line(block)}
+
 The Brier score of telling everyone the prevalence would be {facts.metrics["brier_reference"]:.4f}.
 
 ### Other sources
@@ -249,7 +252,7 @@ are Wilson's.
 {results_table(model)}
 
 The paper split by image, so that patients stood on both sides, and measured on the full set at 1.8 % melanomas. The \
-two columns are therefore not a contest: ours has fewer training images, fewer melanomas to count, and no patient twice.
+two columns are therefore not a contest: ours has few training images, about half of them melanomas, and no patient twice.
 
 ## Figures
 
@@ -281,6 +284,11 @@ def proportion(value: Proportion) -> str:
 def percent(value: float) -> str:
     """A share as a percentage without needless digits."""
     return f"{100 * value:.3g} %"
+
+
+def _without_shortcut(block: Mapping[str, Any]) -> str:
+    auc = (block["camera_shortcut"] or {}).get("roc_auc")
+    return "size not known" if auc is None else f"{estimate(auc)}, {auc['n']} images"
 
 
 def _ratio(value: float) -> str:

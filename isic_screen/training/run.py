@@ -99,6 +99,7 @@ def train(folders: Sequence[Path], recipe: Recipe, about: dict[str, Any], settin
         prevalence=recipe.prevalence,
         operating_points=points,
         title=f"{about['name']}: {recipe.backbone}, evaluated by {basis}",
+        notes=["The shipped thresholds were chosen on these same held-out predictions."],
     )
     run.network.head = head
     training = {
