@@ -102,11 +102,6 @@ def save_model(path: Path, network: ScreenNet, facts: ModelFacts) -> None:
         unfinished.unlink(missing_ok=True)
 
 
-def read_facts(path: Path) -> ModelFacts:
-    """The facts alone, without the tensors. Raises ModelFileError like `load_model`."""
-    return _open(path)[0]
-
-
 def load_model(path: str | os.PathLike[str] = BUNDLED_MODEL) -> Model:
     """Load a model file. Raises ModelFileError when it is missing, damaged, of an unknown format or does not fit."""
     path = Path(path)

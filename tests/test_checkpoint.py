@@ -18,7 +18,6 @@ def state() -> Checkpoint:
     scheduler.step(0.7)
     return Checkpoint(
         fingerprint="this run",
-        epoch=1,
         history=[{"epoch": 1, "validation_auc": 0.7}],
         best_epoch=1,
         module=head.state_dict(),
@@ -33,7 +32,7 @@ def test_everything_comes_back(state, tmp_path):
     path = tmp_path / "checkpoint.safetensors"
     save_checkpoint(path, state)
     loaded = load_checkpoint(path, "this run")
-    assert (loaded.epoch, loaded.history, loaded.best_epoch) == (state.epoch, state.history, state.best_epoch)
+    assert (loaded.history, loaded.best_epoch) == (state.history, state.best_epoch)
     assert loaded.scheduler == state.scheduler
     assert loaded.optimizer["param_groups"] == [
         {**group, "betas": list(group["betas"])} for group in state.optimizer["param_groups"]
@@ -74,5 +73,5 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole(state, tmp_path, monkeypat
     monkeypatch.setattr("isic_screen.training.checkpoint.save_file", disk_full)
     with pytest.raises(OSError, match="No space"):
         save_checkpoint(path, state)
-    assert load_checkpoint(path, "this run").epoch == 1
+    assert load_checkpoint(path, "this run").best_epoch == 1
     assert list(tmp_path.iterdir()) == [path]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 
 from isic_screen import Screener, load_model, open_photo
 from tests.conftest import ROOT, lesion
@@ -177,6 +178,24 @@ def test_data_that_cannot_be_trained_on_fail_before_training(change, sentence, l
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
     assert "epoch  train loss" not in done.stderr
+    assert "Backbone features" not in done.stderr  # nor before the backbone ran
+    assert not (tmp_path / "out").exists()  # so that the same command can be given again
+
+
+def test_an_output_that_cannot_be_written_is_a_sentence(lesion_folder, cache, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    done = _train("--data", lesion_folder, "--out", tmp_path / "file" / "out", "--cache", cache, *QUICK)
+    assert done.returncode == 2
+    assert "error: Not a directory" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_device_that_is_not_there_is_a_sentence(lesion_folder, tmp_path):
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a CUDA device")
+    done = _train("--data", lesion_folder, "--out", tmp_path / "out", "--device", "cuda")
+    assert done.returncode == 2
+    assert "no CUDA device" in done.stderr
 
 
 def test_a_real_subset_trains_end_to_end(shared_data, cache, tmp_path):

@@ -38,6 +38,8 @@ def main() -> int:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="default: %(default)s")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="decoding threads")
     given = parser.parse_args()
+    if given.device.startswith("cuda") and not torch.cuda.is_available():
+        parser.error("--device cuda: PyTorch finds no CUDA device here; leave --device out to use the CPU")
     if given.resume and given.out is None:
         parser.error("--resume needs the --out of the run to go on with")
     out = given.out or Path("runs") / f"{Path(given.recipe).stem}-{datetime.now():%Y%m%d-%H%M%S}"
@@ -57,6 +59,9 @@ def main() -> int:
         train(given.data, recipe, load_about(given.about), setting)
     except ScreenError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:  # a full disk, a folder that may not be written; the last checkpoint stays whole
+        print(f"error: {error.strerror}: {error.filename or out}. Go on with --resume --out {out}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"\nStopped. Go on with --resume --out {out}", file=sys.stderr)

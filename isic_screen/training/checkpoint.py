@@ -25,7 +25,6 @@ class Checkpoint:
     """`fingerprint` says what run this is: resuming another one is refused. The rest is the loop's state."""
 
     fingerprint: str
-    epoch: int
     history: list[dict[str, float]]
     best_epoch: int
     module: dict[str, Tensor]
@@ -43,7 +42,6 @@ def save_checkpoint(path: Path, state: Checkpoint) -> None:
         tensors |= {f"optimizer.{parameter}.{slot}": tensor for slot, tensor in slots.items()}
     header = {
         "fingerprint": state.fingerprint,
-        "epoch": state.epoch,
         "history": state.history,
         "best_epoch": state.best_epoch,
         "param_groups": state.optimizer["param_groups"],
@@ -81,7 +79,6 @@ def load_checkpoint(path: Path, fingerprint: str) -> Checkpoint:
             slots.setdefault(int(parameter), {})[slot] = tensor
     return Checkpoint(
         fingerprint=fingerprint,
-        epoch=header["epoch"],
         history=header["history"],
         best_epoch=header["best_epoch"],
         module=_with_prefix(tensors, "module."),

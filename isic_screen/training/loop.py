@@ -109,7 +109,6 @@ def fit(
         if checkpoint is not None:
             whole = Checkpoint(
                 fingerprint=fingerprint,
-                epoch=epoch,
                 history=state.history,
                 best_epoch=state.best_epoch,
                 module=_trainable_state(module),
