@@ -23,6 +23,7 @@ from isic_screen.operating_point import ThresholdTable
 
 FORMAT_VERSION = 1
 BUNDLED_MODEL = Path(__file__).resolve().parents[1] / "assets" / "model.safetensors"
+# The only key of the header: safetensors writes several in no fixed order, and the same model would be another file.
 _FACTS_KEY = "isic_screen"
 
 
@@ -59,12 +60,18 @@ class ModelFacts:
 
     def to_json(self) -> str:
         """Strict JSON, so that a nan can never travel in a model file."""
-        return json.dumps(asdict(self), allow_nan=False)
+        return json.dumps({"format_version": FORMAT_VERSION, **asdict(self)}, allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
         """Raises ValueError, TypeError or KeyError when something is missing, unknown or out of range."""
         given = json.loads(text)
+        version = given.pop("format_version")
+        if version != FORMAT_VERSION:
+            raise ValueError(
+                f"format version {version}, where this version of isic_screen reads {FORMAT_VERSION}: update "
+                "isic_screen, or train the model again"
+            )
         known = {field.name for field in fields(cls)}
         if set(given) != known:
             raise ValueError(f"facts missing or unknown: {', '.join(sorted(set(given) ^ known))}")
@@ -95,7 +102,7 @@ def save_model(path: Path, network: ScreenNet, facts: ModelFacts) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
     try:
-        save_file(tensors, unfinished, {"format_version": str(FORMAT_VERSION), _FACTS_KEY: facts.to_json()})
+        save_file(tensors, unfinished, {_FACTS_KEY: facts.to_json()})
         unfinished.chmod(0o644)  # safetensors makes it the owner's alone; a server often runs as somebody else
         os.replace(unfinished, path)
     finally:
@@ -138,14 +145,8 @@ def _open(path: Path) -> tuple[ModelFacts, dict[str, torch.Tensor]]:
         raise ModelFileError(
             f"{path.name} is no whole safetensors file ({error}). Copy it again from where it came."
         ) from error
-    version = metadata.get("format_version")
-    if _FACTS_KEY not in metadata or version is None:
+    if _FACTS_KEY not in metadata:
         raise ModelFileError(f"{path.name} is a safetensors file, but not a model file of isic_screen.")
-    if version != str(FORMAT_VERSION):
-        raise ModelFileError(
-            f"{path.name} has format version {version}; this version of isic_screen reads {FORMAT_VERSION}. "
-            "Update isic_screen, or train the model again."
-        )
     try:
         facts = ModelFacts.from_json(metadata[_FACTS_KEY])
     except (ValueError, TypeError, KeyError, AttributeError) as error:

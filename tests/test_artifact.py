@@ -49,6 +49,12 @@ def test_the_file_fits_a_space_without_lfs(lite0_file):
     assert lite0_file.stat().st_size < 10_000_000
 
 
+def test_the_same_model_is_the_same_file(lite0, lite0_file, tmp_path):
+    for turn in range(4):
+        save_model(tmp_path / f"{turn}.safetensors", lite0, example_facts(lite0))
+        assert (tmp_path / f"{turn}.safetensors").read_bytes() == lite0_file.read_bytes()
+
+
 def test_saving_is_all_or_nothing(lite0, tmp_path, monkeypatch):
     path = tmp_path / "model.safetensors"
     save_model(path, lite0, example_facts(lite0))
@@ -81,10 +87,10 @@ BROKEN = {
     "truncated": (lambda data: data[: len(data) // 2], "no whole safetensors file"),
     "header cut": (lambda data: data[:100], "no whole safetensors file"),
     "a stranger's safetensors": (
-        lambda data: _with_metadata(data, isic_screen=None, format_version=None),
+        lambda data: _with_metadata(data, isic_screen=None),
         "not a model file of isic_screen",
     ),
-    "future format": (lambda data: _with_metadata(data, format_version="99"), "format version 99.*reads 1"),
+    "future format": (lambda data: _with_facts(data, format_version=99), "format version 99.*reads 1"),
     "facts no JSON": (lambda data: _with_metadata(data, isic_screen="{"), "facts about the model cannot be used"),
     "a fact missing": (lambda data: _with_facts(data, calibration=None), "missing or unknown: calibration"),
     "a fact too many": (lambda data: _with_facts(data, mood="good"), "missing or unknown: mood"),
@@ -120,6 +126,6 @@ def test_weights_that_are_not_numbers_are_refused(lite0, tmp_path):
     }
     tensors["head.out.bias"] = torch.tensor([float("nan")])
     path = tmp_path / "nan.safetensors"
-    save_file(tensors, path, {"format_version": "1", "isic_screen": example_facts(lite0).to_json()})
+    save_file(tensors, path, {"isic_screen": example_facts(lite0).to_json()})
     with pytest.raises(ModelFileError, match="not numbers"):
         load_model(path)
