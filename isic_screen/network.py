@@ -200,12 +200,12 @@ def _takes_image_size(backbone: str) -> bool:
 
 def _load_in_order(network: nn.Module, file: Path, backbone: str) -> None:
     """Load weights of another implementation whose tensors have the same order and shapes but other names."""
-    given = list(_read_tensors(file).values())
-    wanted = network.state_dict()
     # The file ends with the classifier (weight, bias), which this network goes without.
-    if len(given) - 2 != len(wanted):
-        raise WeightsError(f"{file.name} holds {len(given) - 2} tensors, {backbone} needs {len(wanted)}.")
-    renamed = dict(zip(wanted, given, strict=False))
+    given = list(_read_tensors(file).values())[:-2]
+    wanted = network.state_dict()
+    if len(given) != len(wanted):
+        raise WeightsError(f"{file.name} holds {len(given)} tensors, {backbone} needs {len(wanted)}.")
+    renamed = dict(zip(wanted, given, strict=True))
     if any(renamed[name].shape != wanted[name].shape for name in wanted):
         raise WeightsError(f"The tensors of {file.name} do not fit {backbone}.")
     network.load_state_dict(renamed)

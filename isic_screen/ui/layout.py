@@ -113,6 +113,9 @@ def build_page(screener: Screener) -> gr.Blocks:
             at = callbacks.threshold_for(percent)
             return at, _shown(at), _preset(percent), *callbacks.move(current, at)
 
+        def caught_up(current: Case | None, at: float) -> Any:
+            return gr.skip() if current is None else callbacks.move(current, at)[0]
+
         def preset(current: Case | None, percent: float) -> tuple[Any, ...]:
             at = callbacks.threshold_for(percent)
             return at, _shown(at), percent, *callbacks.move(current, at)
@@ -130,6 +133,8 @@ def build_page(screener: Screener) -> gr.Blocks:
             show_progress="minimal",
             trigger_mode="always_last",
             concurrency_limit=2,
+        ).then(  # the slider may have moved while the model ran
+            caught_up, [case, threshold], shown, api_visibility="private", show_progress="hidden", queue=False
         )
         method.input(callbacks.heat, [case, method], heat, api_visibility="private", show_progress="minimal")
         strength.change(None, strength, None, js=_SET_STRENGTH, api_visibility="private")

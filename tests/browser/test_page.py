@@ -185,3 +185,12 @@ def _luminance(colour: str) -> float:
     channels = [float(value) / 255 for value in re.findall(r"[\d.]+", colour)[:3]]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_moving_the_slider_while_the_model_runs_counts_for_the_answer(page: Page):
+    page.set_input_files("#photo input[type=file]", str(_a_photo()))
+    page.fill("#sensitivity input[type=range]", "60")
+    page.wait_for_selector("#answer .verdict")
+    expect(page.locator("#consequences .tile").first).to_contain_text("60")
+    threshold = float(page.input_value("#threshold input"))
+    expect(page.locator("#answer .why")).to_contain_text(f"{percent(threshold / 100)}")
