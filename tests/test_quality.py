@@ -38,6 +38,12 @@ def _noise() -> Image.Image:
     return Image.fromarray(np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8))
 
 
+def _gravel() -> Image.Image:
+    """Skin-coloured stones: too coarse for noise, too many edges for skin."""
+    tones = np.random.default_rng(0).integers(60, 200, (20, 20, 1)) + np.array([30, 0, -20])
+    return Image.fromarray(tones.clip(0, 255).astype(np.uint8)).resize((400, 400), Image.Resampling.NEAREST)
+
+
 def test_a_good_photo_is_fit(photo):
     quality = assess(photo)
     assert (quality.verdict, quality.reasons, quality.summary) == ("fit", (), "fit")
@@ -50,6 +56,7 @@ def test_a_good_photo_is_fit(photo):
         (lambda p: _dimmed(p, 0.35), "doubtful", "too dark"),
         (lambda p: _burnt(p), "doubtful", "burnt out"),
         (lambda p: p.resize((160, 120)), "doubtful", "small"),
+        (lambda p: _gravel(), "doubtful", "does not look like dermoscopy"),
         (lambda p: p.resize((90, 90)), "unfit", "too small"),
         (lambda p: p.convert("L").convert("RGB"), "unfit", "without colours"),
         (lambda p: Image.new("RGB", p.size, (200, 160, 140)), "unfit", "blank"),
@@ -69,6 +76,16 @@ def test_an_ordinary_picture_is_not_fit():
     """Not every one is caught (scikit-learn's china.jpg is not): these checks know colours and texture, no objects."""
     picture = open_photo(str(resources.files("sklearn.datasets") / "images" / "flower.jpg"))
     assert "does not look like dermoscopy" in assess(picture).summary
+
+
+def test_the_summary_lists_every_reason(photo):
+    quality = assess(_dimmed(photo.filter(ImageFilter.GaussianBlur(14)), 0.35))
+    assert len(quality.reasons) == 2
+    assert quality.summary == f"doubtful: {quality.reasons[0]}; {quality.reasons[1]}"
+
+
+def test_the_smallest_photos_of_ham10000_are_large_enough(photo):
+    assert assess(photo.resize((200, 150))).verdict == "fit"
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3000, 1), (1, 3000), (2, 2)])
