@@ -5,7 +5,9 @@ import os
 import sys
 from pathlib import Path
 
-os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before Gradio is imported: nothing is reported anywhere
+# Before Gradio is imported: nothing is reported anywhere, and no answer is kept in a browser or a bucket.
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+os.environ.setdefault("GRADIO_RUN_HISTORY", "False")
 
 from isic_screen.artifact import BUNDLED_MODEL, load_model
 from isic_screen.errors import ScreenError

@@ -1,8 +1,10 @@
 """app.py as it is started and called, without a browser."""
 
 import ast
+import json
 import subprocess
 import sys
+import urllib.request
 
 import pytest
 from gradio_client import Client, handle_file
@@ -49,6 +51,36 @@ def test_the_api_answers_a_broken_file_with_a_sentence(client, tmp_path):
 def test_only_the_api_is_public(client):
     named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
     assert set(named) == {"/screen"}
+
+
+@pytest.mark.parametrize("mark", [{}, {"meta": {"_type": "gradio.FileData"}}])
+def test_a_request_by_hand_gets_no_picture_of_the_servers_own(app, tmp_path, mark):
+    private = tmp_path / "private.jpg"
+    lesion(0).save(private)
+    address = f"{app[0]}/gradio_api"
+    with urllib.request.urlopen(f"{app[0]}/config") as answer:
+        config = json.load(answer)
+    photo = next(part["id"] for part in config["components"] if part["props"].get("elem_id") == "photo")
+    function = next(event["id"] for event in config["dependencies"] if [photo, "change"] in event["targets"])
+    session = f"by-hand-{len(mark)}"
+    request = {
+        "data": [{"path": str(private), **mark}, None, "Grad-CAM"],
+        "fn_index": function,
+        "session_hash": session,
+    }
+    join = urllib.request.Request(
+        f"{address}/queue/join", json.dumps(request).encode(), {"Content-Type": "application/json"}
+    )
+    urllib.request.urlopen(join).close()
+    with urllib.request.urlopen(f"{address}/queue/data?session_hash={session}", timeout=30) as events:
+        done = next(line.decode() for line in events if b"process_completed" in line)
+    assert json.loads(done.removeprefix("data:"))["success"] is False
+    assert "data:image" not in done
+
+
+def test_no_run_is_kept(app):
+    with urllib.request.urlopen(f"{app[0]}/config") as answer:
+        assert json.load(answer)["run_history"] is False
 
 
 def test_nothing_about_photos_is_logged(app, client, tmp_path):

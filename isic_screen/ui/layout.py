@@ -164,12 +164,19 @@ def _hand_over_file(photo: gr.Image) -> None:
     Gradio itself would open the picture first, and answer a file it cannot read with an error of its own; photo.py is
     to be the only place that decodes. Overridden on the one instance, as a subclass makes Gradio write files of its own
     beside this one.
+
+    Gradio checks that a path is one of an upload only where the request marks it as a file, and a request made by hand
+    need not; without the check here, a visitor could have any picture on the server shown.
     """
     as_gradio_does = photo.preprocess
+    uploads = Path(photo.GRADIO_CACHE).resolve()
 
     def preprocess(payload: Any) -> Any:
-        by_path = payload is not None and payload.path is not None
-        return payload.path if by_path else as_gradio_does(payload)  # a data URI, as some browsers paste
+        if payload is None or payload.path is None:
+            return as_gradio_does(payload)  # a data URI, as some browsers paste
+        if not Path(payload.path).resolve().is_relative_to(uploads):
+            raise gr.Error(texts.NOT_UPLOADED)
+        return payload.path
 
     photo.preprocess = preprocess  # type: ignore[method-assign]
 

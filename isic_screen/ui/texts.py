@@ -25,6 +25,7 @@ SCALE_LABEL = "Probability {probability} on a log-odds scale; threshold {thresho
 SCALE_THRESHOLD = "threshold {threshold}"
 SCALE_PREVALENCE = "prevalence {prevalence}"
 UNREADABLE = "This file could not be screened"
+NOT_UPLOADED = "This file was not uploaded here. Upload the photo itself."
 
 HEAT_TITLE = "Where the score came from"
 HEAT_CAPTION = (
