@@ -70,7 +70,7 @@ def open_photo(source: Source, *, max_pixels: int = MAX_PIXELS, name: str | None
 
     JPEG (also the first frame of a phone's MPO), PNG, WebP, TIFF and BMP are read, told by content. A photo whose
     shorter side has at least 2, 4 or 8 times ``DRAFT_SIDE`` pixels comes back that many times smaller: the JPEG decoder
-    does so while decoding, an order of magnitude faster, and the other formats are averaged down to the same size.
+    does so while decoding, several times faster, and the other formats are averaged down to the same size.
     Transparency is laid over white; an ICC profile is converted to sRGB, and a broken one ignored, as browsers do.
 
     ``max_pixels`` bounds width times height, checked before decoding; encodings that take more memory to decode
