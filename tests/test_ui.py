@@ -16,6 +16,7 @@ from isic_screen.ui import answer, texts
 from isic_screen.ui.about import about
 from isic_screen.ui.callbacks import Callbacks
 from isic_screen.ui.consequences import ThresholdPlot, consequences
+from isic_screen.ui.layout import _shown
 from isic_screen.ui.numbers import people, percent
 from isic_screen.ui.scale import position, ticks
 from tests.conftest import lesion
@@ -96,6 +97,14 @@ def test_a_part_of_a_person_is_not_nobody():
     assert people(610.4) == "610"
 
 
+@pytest.mark.parametrize(
+    ("threshold", "number"), [(0.0, 0.0), (0.0057789, 0.577), (0.0569999, 5.69), (0.5, 50.0), (1.0, 100.0)]
+)
+def test_the_threshold_that_is_shown_is_never_above_the_one_in_force(threshold, number):
+    assert _shown(threshold) == number
+    assert _shown(threshold) / 100 <= threshold
+
+
 def test_the_scale_is_log_odds():
     assert position(0.5) - position(0.1) == pytest.approx(position(0.9) - position(0.5))
     assert position(0.0) == 0.0
@@ -156,7 +165,8 @@ def test_consequences_are_the_operating_points(table):
     assert f"{people(counts.missed)} missed" in text
     assert f"{people(counts.recalled_healthy)} healthy people recalled" in text
     for share in (point.sensitivity, point.specificity):
-        assert f"{100 * share.low:.1f} to {100 * share.high:.1f} (95 %), {share.count} of {share.total}" in text
+        interval = f"{100 * share.low:.1f} to {100 * share.high:.1f} (95\N{NARROW NO-BREAK SPACE}%)"
+        assert f"{interval}, {share.count} of {share.total}" in text
     assert percent(point.ppv) in text
     assert percent(point.npv) in text
     assert "5-fold <test>" in text

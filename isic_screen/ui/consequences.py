@@ -143,9 +143,10 @@ class ThresholdPlot:
             if value is not None:
                 y = y_of(min(value, self._most) if kind == "precision" else value)
                 leans = x > 0.8 * WIDTH
+                below = kind == "recall" and value > 0.5  # above is the panel's title
                 marks += (
                     f'<circle class="{kind}" cx="{x:.1f}" cy="{y:.1f}" r="6"/><text class="value" '
-                    f'x="{x + (-12 if leans else 12):.1f}" y="{max(y - 10, 20):.1f}" '
+                    f'x="{x + (-12 if leans else 12):.1f}" y="{y + 26 if below else y - 10:.1f}" '
                     f'text-anchor="{"end" if leans else "start"}">{percent(value)}</text>'
                 )
         return (
@@ -188,9 +189,10 @@ class ThresholdPlot:
             if self._low <= level <= self._high and apart:
                 shown.append(level)
         labels = "".join(
-            f'<path class="grid" d="M{self._x(level):.1f} {TOP}V{_LOWER + PANEL}"/><text class="axis" '
+            f'<path class="grid" d="M{self._x(level):.1f} {TOP}V{_LOWER + PANEL}"/>'
+            f'<text class="axis{" dense" if number % 2 else ""}" '  # a phone leaves these out
             f'x="{self._x(level):.1f}" y="{_LOWER + PANEL + 18}" text-anchor="middle">{100 * level:g} %</text>'
-            for level in shown
+            for number, level in enumerate(shown)
         )
         middle = (LEFT + _RIGHT_EDGE) / 2
         return (

@@ -1,5 +1,6 @@
 """The page: one photo, one answer, one slider, the rest a click away."""
 
+from decimal import ROUND_FLOOR, Decimal
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,25 @@ DELETE_CACHE = (300, 900)
 """Every five minutes, delete uploads older than fifteen, in seconds."""
 SESSION_SECONDS = 3600
 _DEFAULT_STRENGTH = 55
+_STEP = 0.5
+# A picture pasted anywhere goes where a dropped one goes. And a photo that the browser cannot draw, as a TIFF, shows no
+# torn picture: the answer shows what was read.
+_ON_LOAD = """() => {
+    document.addEventListener("paste", (event) => {
+        const picture = [...event.clipboardData.files].find((file) => file.type.startsWith("image/"));
+        const field = document.querySelector("#photo input[type=file]");
+        if (!picture || !field) return;
+        const files = new DataTransfer();
+        files.items.add(picture);
+        field.files = files.files;
+        field.dispatchEvent(new Event("change", { bubbles: true }));
+    });
+    const show = (shown) => ({ target }) => {
+        if (target.matches("#photo img")) target.style.visibility = shown;
+    };
+    document.addEventListener("error", show("hidden"), true);
+    document.addEventListener("load", show(""), true);
+}"""
 # In the browser alone: the layer is already there, only its opacity changes.
 _SET_STRENGTH = "(strength) => { document.body.style.setProperty('--heat', strength / 100); }"
 
@@ -29,9 +49,11 @@ _SET_STRENGTH = "(strength) => { document.body.style.setProperty('--heat', stren
 def theme() -> gr.themes.Base:
     """System fonts and quiet colours: nothing is fetched from another host."""
     system = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
-    return gr.themes.Base(
+    base = gr.themes.Base(
         primary_hue="teal", neutral_hue="slate", font=system, font_mono=["ui-monospace", "Menlo", "monospace"]
     )
+    # Gradio's own hints are too pale to be read (a contrast of 2.6).
+    return base.set(block_info_text_color="*neutral_600", block_info_text_color_dark="*neutral_300")
 
 
 def build_page(screener: Screener) -> gr.Blocks:
@@ -62,13 +84,13 @@ def build_page(screener: Screener) -> gr.Blocks:
                 )
                 _hand_over_file(photo)
                 gr.Examples([str(file) for file in EXAMPLES], photo, label=texts.EXAMPLES, api_visibility="private")
-                with gr.Group(elem_id="threshold-controls"):
+                with gr.Group(elem_classes="threshold-controls"):
                     gr.HTML(f'<h2 class="section">{texts.THRESHOLD_TITLE}</h2>')
                     sensitivity = gr.Slider(
                         50,
                         100,
                         100 * DEFAULT_SENSITIVITY,
-                        step=0.5,
+                        step=_STEP,
                         label=texts.SENSITIVITY,
                         info=texts.SENSITIVITY_INFO,
                         elem_id="sensitivity",
@@ -122,8 +144,9 @@ def build_page(screener: Screener) -> gr.Blocks:
 
         def typed(current: Case | None, percent: float | None) -> tuple[Any, ...]:
             at = facts.default_threshold if percent is None else min(max(percent / 100, 0.0), 1.0)
-            caught = 100 * (callbacks.point(at).sensitivity.value or 0)
-            return at, max(caught, sensitivity.minimum), _preset(caught), *callbacks.move(current, at)
+            caught = _step(100 * (callbacks.point(at).sensitivity.value or 0))
+            shown_number = _shown(at) if percent is None else gr.skip()  # what was typed stays as it was typed
+            return at, shown_number, max(caught, sensitivity.minimum), _preset(caught), *callbacks.move(current, at)
 
         photo.change(
             screened,
@@ -147,7 +170,8 @@ def build_page(screener: Screener) -> gr.Blocks:
         outcome = [shown, consequence, curve]
         sensitivity.input(moved, [case, sensitivity], [threshold, number, presets, *outcome], **light)
         presets.input(preset, [case, presets], [threshold, number, sensitivity, *outcome], **light)
-        number.submit(typed, [case, number], [threshold, sensitivity, presets, *outcome], **light)
+        number.submit(typed, [case, number], [threshold, number, sensitivity, presets, *outcome], **light)
+        page.load(None, None, None, js=_ON_LOAD, api_visibility="private")
 
         # For programs. Hidden fields give the endpoint its types; nobody sees them.
         with gr.Row(visible=False):
@@ -182,8 +206,20 @@ def _hand_over_file(photo: gr.Image) -> None:
 
 
 def _shown(threshold: float) -> float:
-    """A threshold in percent, as exact as a person wants to read it."""
-    return float(f"{100 * threshold:.3g}")
+    """A threshold in percent, as exact as a person wants to read it.
+
+    Rounded down, never up: thresholds are the scores of melanomas, and whoever types the number that is shown must not
+    lose the one that it catches.
+    """
+    in_percent = Decimal(100 * threshold)
+    if not in_percent:
+        return 0.0
+    return float(in_percent.quantize(Decimal(1).scaleb(in_percent.adjusted() - 2), ROUND_FLOOR))
+
+
+def _step(percent: float) -> float:
+    """The slider's step that at least this percentage reaches."""
+    return _STEP * (percent // _STEP)
 
 
 def _preset(percent: float) -> float | None:

@@ -61,7 +61,7 @@ TILE_PPV = "Melanoma if referred (PPV)"
 TILE_NPV = "No melanoma if not (NPV)"
 TILE_NNR = "Referred per melanoma found"
 UNKNOWN = "unknown"
-INTERVAL = "{low} to {high} (95 %), {count} of {total}"
+INTERVAL = "{low} to {high} (95\N{NARROW NO-BREAK SPACE}%), {count} of {total}"
 AT_PREVALENCE = "at a prevalence of {prevalence}"
 EVIDENCE = (
     "Counted on {positives} melanomas and {negatives} other images of people the model had not seen ({basis}), "

@@ -1,5 +1,8 @@
 """The page in headless Chromium, used as a clinician would."""
 
+import base64
+import io
+import itertools
 import re
 from pathlib import Path
 
@@ -97,6 +100,69 @@ def test_a_broken_file_is_a_sentence_and_the_old_answer_is_gone(page: Page, tmp_
     expect(page.locator("#answer .figure")).to_be_visible()
 
 
+def test_a_picture_pasted_anywhere_is_screened_and_replaces_the_one_before(page: Page):
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    answers = []
+    for name in ("synthetic-irregular-lesion", "synthetic-naevus"):
+        picture = io.BytesIO()
+        open_photo(EXAMPLES / f"{name}.jpg").save(picture, "PNG")
+        page.evaluate(
+            """async picture => {
+                const blob = await (await fetch('data:image/png;base64,' + picture)).blob();
+                await navigator.clipboard.write([new ClipboardItem({'image/png': blob})]);
+            }""",
+            base64.b64encode(picture.getvalue()).decode(),
+        )
+        page.keyboard.press("Control+V")
+        before = answers[-1] if answers else ""
+        page.wait_for_function(
+            "before => (document.querySelector('#answer .figure')?.innerText ?? before) !== before", arg=before
+        )
+        answers.append(page.inner_text("#answer .figure"))
+    assert len(set(answers)) == 2
+
+
+def test_a_photo_the_browser_cannot_draw_is_answered_without_a_torn_picture(page: Page, tmp_path):
+    open_photo(_a_photo()).save(tmp_path / "photo.tif")
+    upload(page, tmp_path / "photo.tif")
+    expect(page.locator("#answer .figure")).to_be_visible()
+    expect(page.locator("#heat .layer")).to_be_visible()
+    expect(page.locator("#photo img").first).to_have_css("visibility", "hidden")
+
+
+def test_the_threshold_shown_can_be_typed_without_losing_a_melanoma(page: Page):
+    sensitivity = page.locator("#consequences .tile").first
+    expect(sensitivity).to_contain_text("95")
+    before = sensitivity.inner_text()
+    shown = page.input_value("#threshold input")
+    page.fill("#threshold input", "30")
+    page.press("#threshold input", "Enter")
+    expect(sensitivity).not_to_have_text(before)
+    page.fill("#threshold input", shown)
+    page.press("#threshold input", "Enter")
+    expect(sensitivity).to_have_text(before, use_inner_text=True)
+    expect(page.locator("#sensitivity input[type=number]")).to_have_value("95")
+    expect(page.locator("#presets").get_by_label("95 %")).to_be_checked()
+
+
+def test_an_emptied_threshold_goes_back_to_the_models_own(page: Page):
+    own = page.input_value("#threshold input")
+    page.fill("#threshold input", "")
+    page.press("#threshold input", "Enter")
+    expect(page.locator("#threshold input")).to_have_value(own)
+
+
+@pytest.mark.parametrize("width", [390, 768])
+def test_the_plots_letters_stay_readable_in_a_narrow_card(page: Page, width):
+    page.set_viewport_size({"width": width, "height": 900})
+    height = page.locator("#plot text.title").first.bounding_box()["height"]
+    assert height >= 8
+    labels = [box.bounding_box() for box in page.locator("#plot text.axis:visible").all()]
+    along = sorted((box for box in labels if box["width"] < 60), key=lambda box: (round(box["y"]), box["x"]))
+    for left, right in itertools.pairwise(along):
+        assert abs(left["y"] - right["y"]) > 5 or left["x"] + left["width"] <= right["x"]
+
+
 def test_the_overlays_strength_changes_in_the_browser(page: Page):
     upload(page, _a_photo())
     layer = page.locator("#heat .layer")
@@ -156,10 +222,17 @@ def test_nothing_is_cut_off_and_text_can_be_read(browser, address, width, scheme
     page.wait_for_selector("#photo input[type=file]", state="attached")
     upload(page, EXAMPLES / "synthetic-irregular-lesion.jpg")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    for selector in ("#answer .verdict", "#answer .probability", "#consequences .sentence", "#plot h3", "#heat p"):
+    for selector in (
+        "#answer .verdict",
+        "#answer .probability",
+        "#consequences .sentence",
+        "#plot h3",
+        "#heat p",
+        "#sensitivity .info-text",
+    ):
         assert _contrast(page, selector) >= 4.5, selector
     if width == 390:  # on a phone: photo, answer, threshold
-        tops = [page.locator(place).first.bounding_box()["y"] for place in ("#photo", "#answer", "#threshold-controls")]
+        tops = [page.locator(place).first.bounding_box()["y"] for place in ("#photo", "#answer", ".threshold-controls")]
         assert tops == sorted(tops)
     context.close()
 
