@@ -47,7 +47,7 @@ def evaluate(
     """
     if not 0 < prevalence < 1:
         raise ValueError(f"prevalence must lie between 0 and 1, got {prevalence}")
-    check_predictions(predictions)
+    predictions = checked_predictions(predictions)
     blocks = {
         str(source): _evaluate_source(rows, prevalence, operating_points, seed, resamples)
         for source, rows in predictions.groupby("source", sort=True)
@@ -64,8 +64,8 @@ def evaluate(
     }
 
 
-def check_predictions(predictions: pd.DataFrame) -> None:
-    """Raise DataError, saying which rows, when the table is not one that can be evaluated."""
+def checked_predictions(predictions: pd.DataFrame) -> pd.DataFrame:
+    """The table with its numbers as numbers; DataError, saying which rows, when it is not one that can be evaluated."""
     missing = [column for column in COLUMNS if column not in predictions]
     if missing:
         raise DataError(f"The predictions have no column {', '.join(missing)}. Columns needed: {', '.join(COLUMNS)}.")
@@ -84,6 +84,13 @@ def check_predictions(predictions: pd.DataFrame) -> None:
         if rows.any():
             images = ", ".join(predictions.loc[rows, "image_id"].astype(str).head(5))
             raise DataError(f"{int(rows.sum())} of {len(rows)} predictions have {fault}: {images}. Correct these rows.")
+    # A table read as text holds "1" for 1, and ids that are numbers in some rows only do not sort.
+    return predictions.assign(
+        target=numbers["target"].astype(int),
+        logit=numbers["logit"].astype(float),
+        probability=numbers["probability"].astype(float),
+        group=predictions["group"].astype(str),
+    )
 
 
 def _sample(rows: pd.DataFrame) -> dict[str, Any]:

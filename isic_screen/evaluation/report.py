@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from isic_screen.evaluation.evaluation import COLUMNS, evaluate
+from isic_screen.evaluation.evaluation import COLUMNS, checked_predictions, evaluate
 from isic_screen.evaluation.figure_style import save
 from isic_screen.evaluation.figures import evaluation_figures
 from isic_screen.evaluation.intervals import RESAMPLES
@@ -52,6 +52,7 @@ def write_report(
 
     With one class only the report is written all the same, with the reasons why figures are missing.
     """
+    predictions = checked_predictions(predictions)
     metrics = evaluate(
         predictions, prevalence=prevalence, operating_points=operating_points, seed=seed, resamples=resamples
     )
@@ -214,5 +215,8 @@ def _file_name(source: str) -> str:
 def _write(file: Path, text: str) -> None:
     """Whole or not at all."""
     unfinished = file.with_name(f".{file.name}.unfinished")
-    unfinished.write_text(text, encoding="utf-8")
-    os.replace(unfinished, file)
+    try:
+        unfinished.write_text(text, encoding="utf-8")
+        os.replace(unfinished, file)
+    finally:
+        unfinished.unlink(missing_ok=True)
