@@ -19,9 +19,12 @@ from safetensors.torch import save_file
 from isic_screen.calibration import Calibration
 from isic_screen.errors import ModelFileError, WeightsError
 from isic_screen.network import InputSpec, ScreenNet, build_network
+from isic_screen.novelty import Novelty
 from isic_screen.operating_point import ThresholdTable
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+_READABLE_VERSIONS = (1, 2)  # version 1 had no novelty
+_NOVELTY = "novelty."  # prefix of its tensors; those of the network are "backbone." and "head."
 BUNDLED_MODEL = Path(__file__).resolve().parents[1] / "assets" / "model.safetensors"
 # The only key of the header: safetensors writes several in no fixed order, and the same model would be another file.
 _FACTS_KEY = "isic_screen"
@@ -67,9 +70,9 @@ class ModelFacts:
         """Raises ValueError, TypeError or KeyError when something is missing, unknown or out of range."""
         given = json.loads(text)
         version = given.pop("format_version")
-        if version != FORMAT_VERSION:
+        if version not in _READABLE_VERSIONS:
             raise ValueError(
-                f"format version {version}, where this version of isic_screen reads {FORMAT_VERSION}: update "
+                f"format version {version}, where this version of isic_screen reads up to {FORMAT_VERSION}: update "
                 "isic_screen, or train the model again"
             )
         known = {field.name for field in fields(cls)}
@@ -86,19 +89,25 @@ class ModelFacts:
 
 @dataclass(frozen=True)
 class Model:
-    """A network in eval mode with its facts and the SHA-256 of the file it came from."""
+    """A network in eval mode with its facts and the SHA-256 of the file it came from.
+
+    `novelty` tells how unlike the training photos a photo is; None when the file does not say.
+    """
 
     network: ScreenNet
     facts: ModelFacts
     sha256: str
+    novelty: Novelty | None = None
 
 
-def save_model(path: Path, network: ScreenNet, facts: ModelFacts) -> None:
-    """Write the model file whole or not at all. Floating-point tensors are stored in half precision."""
+def save_model(path: Path, network: ScreenNet, facts: ModelFacts, novelty: Novelty | None = None) -> None:
+    """Write the model file whole or not at all. The network's floating-point tensors are stored in half precision."""
     tensors = {
         name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous().cpu()
         for name, tensor in network.state_dict().items()
     }
+    if novelty is not None:
+        tensors |= {_NOVELTY + name: tensor.contiguous().cpu() for name, tensor in novelty.tensors().items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
     try:
@@ -113,6 +122,13 @@ def load_model(path: str | os.PathLike[str] = BUNDLED_MODEL) -> Model:
     """Load a model file. Raises ModelFileError when it is missing, damaged, of an unknown format or does not fit."""
     path = Path(path)
     facts, tensors = _open(path)
+    for_novelty = {
+        name.removeprefix(_NOVELTY): tensors.pop(name) for name in list(tensors) if name.startswith(_NOVELTY)
+    }
+    try:
+        novelty = Novelty.from_tensors(for_novelty) if for_novelty else None
+    except ValueError as error:
+        raise ModelFileError(f"{path.name}: {error}. Take another copy of the file.") from error
     try:
         network = build_network(
             facts.backbone, weights=None, hidden=facts.hidden, dropout=facts.dropout, input_size=facts.input.size
@@ -124,9 +140,11 @@ def load_model(path: str | os.PathLike[str] = BUNDLED_MODEL) -> Model:
     except RuntimeError as error:  # torch's list of missing keys and shapes is long; its second line says the first
         detail = str(error).split("\n")[1].strip() if "\n" in str(error) else str(error)
         raise ModelFileError(f"{path.name}: its tensors do not fit {facts.backbone} ({detail[:200]}).") from error
-    if not all(tensor.isfinite().all() for tensor in network.state_dict().values()):
+    if novelty is not None and len(novelty.mean) != network.head.hidden.in_features:
+        raise ModelFileError(f"{path.name}: its novelty tensors are not those of {facts.backbone}.")
+    if not all(tensor.isfinite().all() for tensor in [*network.state_dict().values(), *for_novelty.values()]):
         raise ModelFileError(f"{path.name}: it holds values that are not numbers. Take another copy of the file.")
-    return Model(network.eval(), facts, hashlib.sha256(path.read_bytes()).hexdigest())
+    return Model(network.eval(), facts, hashlib.sha256(path.read_bytes()).hexdigest(), novelty)
 
 
 def _with_tuples(table: dict[str, Any]) -> dict[str, Any]:

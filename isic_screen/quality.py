@@ -5,7 +5,7 @@ ordinary pictures; ``python -m benchmarks.quality_rates`` measures how many phot
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -28,6 +28,12 @@ DARK_BRIGHTNESS = 0.22
 BURNT_SHARE = 0.3
 BUSY_EDGES, BUSY_COARSENESS = 0.06, 0.72
 COLOURFUL_SPREAD = 0.2
+
+_NOT_DERMOSCOPY = "does not look like dermoscopy"
+UNLIKE_TRAINING = (
+    "does not look like the photos the model was trained on (it knows close-ups of pigmented skin lesions through a "
+    "dermoscope; check the photo, and take it again)"
+)
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,12 @@ class Quality:
     def summary(self) -> str:
         """ "fit", or the verdict with its reasons: "doubtful: blurred (...); too dark (...)"."""
         return f"{self.verdict}: {'; '.join(self.reasons)}" if self.reasons else self.verdict
+
+
+def unlike_training(quality: Quality) -> Quality:
+    """The same measurements, and the finding that the model has seen nothing like this photo: unfit."""
+    reasons = tuple(reason for reason in quality.reasons if not reason.startswith(_NOT_DERMOSCOPY))
+    return replace(quality, verdict="unfit", reasons=(*reasons, UNLIKE_TRAINING))
 
 
 def assess(photo: Image.Image) -> Quality:
@@ -129,4 +141,4 @@ def _doubtful(q: Quality) -> Iterator[str]:
     if q.burnt > BURNT_SHARE:
         yield "burnt out (lower the exposure and take it again)"
     if (q.edges > BUSY_EDGES and q.coarseness < BUSY_COARSENESS) or q.colour_spread > COLOURFUL_SPREAD:
-        yield "does not look like dermoscopy (the model knows close-ups through a dermoscope only)"
+        yield f"{_NOT_DERMOSCOPY} (the model knows close-ups through a dermoscope only)"

@@ -10,7 +10,7 @@ from PIL import Image
 
 from isic_screen.artifact import Model, ModelFacts, load_model
 from isic_screen.explain import heat_map_of
-from isic_screen.quality import Quality, assess
+from isic_screen.quality import Quality, assess, unlike_training
 
 
 @dataclass(frozen=True)
@@ -19,12 +19,15 @@ class Screening:
 
     `probability` is calibrated, at the prevalence stated in the model file; `logit` is the network's own. `heat_map`
     (h, w), in 0..1, is the Grad-CAM at the network's resolution, all zero when all evidence speaks against melanoma.
+    `novelty` is how unlike the training photos the photo is, as a share of the distance from which it is not fit to be
+    screened (so 1 and more are not); None when the model file does not say.
     """
 
     probability: float
     logit: float
     quality: Quality
     heat_map: NDArray[np.float32]
+    novelty: float | None = None
 
     @property
     def heat_map_empty(self) -> bool:
@@ -61,10 +64,19 @@ class Screener:
         spec = self._network.input_spec
         images = torch.stack([spec(photo) for photo in photos]).to(self.device)
         with torch.inference_mode():
-            logits, evidence = self._network.forward_with_evidence(images)
+            logits, evidence, features = self._network.forward_whole(images)
+            known = self.model.novelty
+            distances = [None] * len(photos) if known is None else (known.distance(features) / known.cut_off).tolist()
         network_logits, maps = logits.double().cpu().numpy(), evidence.float().cpu().numpy()
         probabilities = self.facts.calibration.probability(network_logits)
         return [
-            Screening(float(probability), float(logit), assess(photo), heat_map_of(evidence_map))
-            for photo, probability, logit, evidence_map in zip(photos, probabilities, network_logits, maps, strict=True)
+            Screening(float(probability), float(logit), _quality(photo, distance), heat_map_of(evidence_map), distance)
+            for photo, probability, logit, evidence_map, distance in zip(
+                photos, probabilities, network_logits, maps, distances, strict=True
+            )
         ]
+
+
+def _quality(photo: Image.Image, distance: float | None) -> Quality:
+    quality = assess(photo)
+    return unlike_training(quality) if distance is not None and distance >= 1 else quality

@@ -68,6 +68,22 @@ def test_an_unknown_recipe_lists_the_known_ones(tmp_path):
         load_recipe(str(tmp_path / "bad.toml"))
 
 
+def test_the_screen_recipe_reads_back_equal_and_is_checked(tmp_path):
+    recipe = replace(load_recipe("screen"), vignette=0.25, within_camera=False)
+    (tmp_path / "mine.toml").write_text(recipe.to_toml())
+    assert load_recipe(str(tmp_path / "mine.toml")) == recipe
+    assert recipe.distortion().vignette == 0.25
+    for override, sentence in (
+        ("vignette=1.5", "vignette must lie in"),
+        ("folds=0", r"folds must lie in 2\.\."),
+        ("pos_weight=2", "unknown key 'pos_weight'"),
+        ("method=guess", "method must be 'head' or 'fine-tune', not 'guess'"),
+        ("within_camera=1", "within_camera must be bool"),
+    ):
+        with pytest.raises(RecipeError, match=sentence):
+            load_recipe("screen", [override])
+
+
 def test_every_recipe_in_the_folder_loads():
     from isic_screen.training.recipe import RECIPES
 

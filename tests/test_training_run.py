@@ -16,6 +16,7 @@ from tests.conftest import ROOT, lesion
 
 # A backbone that is small and needs no hub; the real one is trained in test_a_real_subset.
 QUICK = [
+    *("--recipe", "paper"),
     *("--set", "batch_size=8", "--set", "input_size=96", "--set", "epochs=3", "--set", "learning_rate=3e-3"),
     *("--backbone", "tf_efficientnet_lite0"),
 ]
@@ -215,3 +216,62 @@ def test_a_real_subset_trains_end_to_end(shared_data, cache, tmp_path):
     assert done.returncode == 0, done.stderr
     photo = next((folder / "train").iterdir())
     assert 0 < Screener(load_model(out / "model.safetensors")).screen(open_photo(photo)).probability < 1
+
+
+FINE_TUNE = [
+    *(
+        "--set",
+        "input_size=64",
+        "--set",
+        "train_size=64",
+        "--set",
+        "pixels=72",
+        "--set",
+        "folds=2",
+        "--set",
+        "hidden=16",
+    ),
+    *("--set", "epochs=2", "--set", "epoch_images=64", "--set", "batch_size=8", "--set", "learning_rate=2e-3"),
+]
+
+
+def test_the_screen_recipe_is_the_default_and_a_killed_run_resumes_fold_by_fold(lesion_folder, cache, tmp_path):
+    """One run in one go, another killed after its first fold: the same predictions and the same model file."""
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    done = _train("--data", lesion_folder, "--out", whole, "--cache", cache, *FINE_TUNE)
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in whole.iterdir()} >= OUTPUTS
+    facts = load_model(whole / "model.safetensors").facts
+    assert facts.training["recipe"]["method"] == "fine-tune"
+    assert facts.training["training_part"]["images"] == 48
+    assert facts.metrics["basis"].startswith("2-fold")
+    assert facts.training["calibrated_on"] == [lesion_folder.name]  # no isic2020 here: all sources, and it says so
+    assert "calibrating on all sources" in done.stderr
+    predictions = pd.read_csv(whole / "predictions.csv")
+    assert len(predictions) == 48
+    assert predictions["novelty"].between(0, 100, inclusive="neither").all()
+    assert Screener(load_model(whole / "model.safetensors")).screen(lesion(3)).novelty > 0
+
+    command = [sys.executable, str(ROOT / "train" / "run.py"), "--data", str(lesion_folder), "--out", str(killed)]
+    with subprocess.Popen(
+        [*command, "--cache", str(cache), *FINE_TUNE], cwd=ROOT, stderr=subprocess.DEVNULL
+    ) as process:
+        deadline = time.monotonic() + 200
+        while not (killed / "folds" / "fold-1.csv").is_file() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.kill()
+    assert not (killed / "model.safetensors").exists()
+    done = _train("--data", lesion_folder, "--out", killed, "--cache", cache, *FINE_TUNE, "--resume")
+    assert done.returncode == 0, done.stderr
+    assert "finished before" in done.stderr
+    resumed = pd.read_csv(killed / "predictions.csv")
+    pd.testing.assert_frame_equal(resumed, predictions, rtol=1e-6)
+
+
+def test_folds_of_the_screen_recipe_keep_patients_whole(lesion_folder, tmp_path):
+    from isic_screen.data.splits import fold_rows
+    from isic_screen.data.tables import read_source
+
+    rows = read_source(lesion_folder).rows
+    folds = fold_rows(rows, folds=3, seed=0)
+    assert rows.groupby(folds)["group"].apply(set).apply(len).sum() == rows["group"].nunique()

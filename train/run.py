@@ -1,4 +1,4 @@
-"""Train a screening model: `python train/run.py --data DIR --recipe paper`."""
+"""Train a screening model: `python train/run.py --data DIR`."""
 
 import argparse
 import os
@@ -24,7 +24,7 @@ def main() -> int:
     parser.add_argument(
         "--data", action="append", required=True, type=Path, metavar="DIR", help="a data set; repeat it for several"
     )
-    parser.add_argument("--recipe", default="paper", metavar="NAME|FILE", help="default: %(default)s")
+    parser.add_argument("--recipe", default="screen", metavar="NAME|FILE", help="default: %(default)s")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where to write; default: runs/RECIPE-DATE-TIME")
     parser.add_argument("--backbone", metavar="NAME", help="any timm backbone, in place of the recipe's")
     parser.add_argument("--backbone-weights", type=Path, metavar="FILE", help="its weights, in place of ImageNet's")

@@ -1,4 +1,4 @@
-"""The images a run can use, their features, and heads trained on parts of them."""
+"""Runs of a head on a frozen backbone: the images, their features, and heads trained on parts of them."""
 
 import hashlib
 import sys
@@ -20,7 +20,7 @@ from isic_screen.training.batches import Batches, FeatureBatches, ImageBatches
 from isic_screen.training.features import FeatureExtractor, Features
 from isic_screen.training.loop import Fit, fit, predict
 from isic_screen.training.precision import amp_dtype
-from isic_screen.training.recipe import Recipe
+from isic_screen.training.recipe import HeadRecipe, Recipe
 
 
 @dataclass(frozen=True)
@@ -45,13 +45,13 @@ class Experiment:
     rows: pd.DataFrame
     """Readable images; the index is the row of `features` when there are any."""
     unreadable: list[str]
-    recipe: Recipe
+    recipe: HeadRecipe
     setting: Setting
     network: ScreenNet
     features: Features | None
 
     @classmethod
-    def prepare(cls, data: DataSet, recipe: Recipe, setting: Setting) -> "Experiment":
+    def prepare(cls, data: DataSet, recipe: HeadRecipe, setting: Setting) -> "Experiment":
         """Build the network, compute its features when they are cached, and set unreadable images aside."""
         network = build_network(
             recipe.backbone,
@@ -176,7 +176,7 @@ def unit_of(recipe: Recipe) -> By:
     return "image" if recipe.split == "image" else "group"
 
 
-def _augmentation(recipe: Recipe) -> Augmentation:
+def _augmentation(recipe: HeadRecipe) -> Augmentation:
     return Augmentation(recipe.horizontal_flip, recipe.vertical_flip, recipe.rotation)
 
 

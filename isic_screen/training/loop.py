@@ -18,7 +18,7 @@ from isic_screen.errors import TrainingError
 from isic_screen.training.batches import Batches
 from isic_screen.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from isic_screen.training.precision import amp_dtype, autocast
-from isic_screen.training.recipe import Recipe
+from isic_screen.training.recipe import HeadRecipe
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Fit:
     best_epoch: int
 
 
-def positive_weight(recipe: Recipe, targets: NDArray[np.int64]) -> float:
+def positive_weight(recipe: HeadRecipe, targets: NDArray[np.int64]) -> float:
     """The recipe's `pos_weight`; "balanced" is negatives / positives of these targets (both classes present)."""
     if recipe.pos_weight != "balanced":
         return recipe.pos_weight
@@ -49,7 +49,7 @@ def fit(
     module: nn.Module,
     training: Batches,
     validation: Batches,
-    recipe: Recipe,
+    recipe: HeadRecipe,
     *,
     device: torch.device,
     checkpoint: Path | None = None,

@@ -4,73 +4,65 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal, Self, get_args, get_origin
+from typing import Any, ClassVar, Literal, Self, get_args, get_origin
 
 from isic_screen.errors import RecipeError
+from isic_screen.training.distortion import Distortion
 
 RECIPES = Path(__file__).resolve().parents[2] / "train" / "recipes"
 
 
+_Ranges = dict[str, tuple[float, float]]
+
+
 @dataclass(frozen=True)
 class Recipe:
-    """What `train/recipes/*.toml` say; see there for what each line means.
+    """What every recipe says; see train/recipes/*.toml for what each line means.
 
     Raises RecipeError when a value is out of range.
     """
+
+    method: ClassVar[str]
+    """The line of the file that tells which of the two kinds below it is."""
 
     backbone: str
     input_size: int
     hidden: int
     dropout: float
     split: Literal["patient", "image"]
-    validation_fraction: float
     folds: int
-    horizontal_flip: float
-    vertical_flip: float
-    rotation: float
-    feature_views: int
     epochs: int
     batch_size: int
     learning_rate: float
-    plateau_factor: float
-    plateau_patience: int
-    stopping_patience: int
-    pos_weight: Literal["balanced"] | float
     amp: bool
+    reference_source: str
     prevalence: float
     seed: int
 
     def __post_init__(self) -> None:
-        ranges: dict[str, tuple[float, float]] = {
-            "input_size": (0, 1024),
-            "hidden": (1, 65536),
-            "dropout": (0, 0.99),
-            "validation_fraction": (0.01, 0.9),
-            "folds": (0, 100),
-            "horizontal_flip": (0, 1),
-            "vertical_flip": (0, 1),
-            "rotation": (0, 180),
-            "feature_views": (0, 1000),
-            "epochs": (1, 100_000),
-            "batch_size": (1, 65536),
-            "learning_rate": (1e-9, 10),
-            "plateau_factor": (1e-4, 0.999),
-            "plateau_patience": (0, 100_000),
-            "stopping_patience": (1, 100_000),
-            "prevalence": (1e-6, 1 - 1e-6),
-            "seed": (0, 2**32 - 1),
-        }
-        if self.pos_weight != "balanced":
-            ranges["pos_weight"] = (1e-3, 1e6)
-        for name, (low, high) in ranges.items():
+        for name, (low, high) in self._ranges().items():
             if not low <= getattr(self, name) <= high:  # a nan fails this as well
                 raise RecipeError(f"{name} must lie in {low:g}..{high:g}, the recipe says {getattr(self, name)}.")
         if self.folds == 1:
             raise RecipeError("folds must be 0 (no cross-validation) or at least 2.")
 
+    def _ranges(self) -> _Ranges:
+        return {
+            "input_size": (0, 1024),
+            "hidden": (1, 65536),
+            "dropout": (0, 0.99),
+            "folds": (0, 100),
+            "epochs": (1, 100_000),
+            "batch_size": (1, 65536),
+            "learning_rate": (1e-9, 10),
+            "prevalence": (1e-6, 1 - 1e-6),
+            "seed": (0, 2**32 - 1),
+        }
+
     def to_toml(self) -> str:
         """The recipe as a TOML file that reads back equal."""
-        return "".join(f"{name} = {_toml(value)}\n" for name, value in asdict(self).items())
+        lines = {"method": self.method, **asdict(self)}
+        return "".join(f"{name} = {_toml(value)}\n" for name, value in lines.items())
 
     @classmethod
     def from_table(cls, table: dict[str, Any], origin: str) -> Self:
@@ -80,8 +72,98 @@ class Recipe:
         if unknown:
             raise RecipeError(f"{origin}: unknown key {unknown[0]!r}. Known keys: {', '.join(types)}.")
         if missing:
-            raise RecipeError(f"{origin}: {', '.join(missing)} missing. train/recipes/paper.toml has every key.")
+            raise RecipeError(f"{origin}: {', '.join(missing)} missing. {cls.example} has every key.")
         return cls(**{name: _typed(name, value, types[name], origin) for name, value in table.items()})
+
+    example: ClassVar[str]
+
+
+@dataclass(frozen=True)
+class HeadRecipe(Recipe):
+    """The published recipe: the head alone is trained, on the features of a frozen backbone."""
+
+    method: ClassVar[str] = "head"
+    example: ClassVar[str] = "train/recipes/paper.toml"
+
+    validation_fraction: float
+    horizontal_flip: float
+    vertical_flip: float
+    rotation: float
+    feature_views: int
+    plateau_factor: float
+    plateau_patience: int
+    stopping_patience: int
+    pos_weight: Literal["balanced"] | float
+
+    def _ranges(self) -> _Ranges:
+        ranges = super()._ranges() | {
+            "validation_fraction": (0.01, 0.9),
+            "horizontal_flip": (0, 1),
+            "vertical_flip": (0, 1),
+            "rotation": (0, 180),
+            "feature_views": (0, 1000),
+            "plateau_factor": (1e-4, 0.999),
+            "plateau_patience": (0, 100_000),
+            "stopping_patience": (1, 100_000),
+        }
+        return ranges if self.pos_weight == "balanced" else ranges | {"pos_weight": (1e-3, 1e6)}
+
+
+@dataclass(frozen=True)
+class FineTuneRecipe(Recipe):
+    """Our recipe: the backbone is trained too, on several sources at once, for a fixed number of steps."""
+
+    method: ClassVar[str] = "fine-tune"
+    example: ClassVar[str] = "train/recipes/screen.toml"
+
+    frozen_stages: int
+    layer_decay: float
+    weight_decay: float
+    warm_up: float
+    ema_decay: float
+    label_smoothing: float
+    diagnosis_weight: float
+    epoch_images: int
+    source_power: float
+    melanoma_share: float
+    diagnosis_power: float
+    within_camera: bool
+    pixels: int
+    train_size: int
+    crop: float
+    rotation: float
+    colour: float
+    soften: float
+    jpeg: float
+    vignette: float
+    hairs: float
+    cutout: float
+
+    def _ranges(self) -> _Ranges:
+        chances = ["warm_up", "label_smoothing", "source_power", "melanoma_share", "diagnosis_power"]
+        chances += ["soften", "jpeg", "vignette", "hairs", "cutout"]
+        return super()._ranges() | {
+            "folds": (2, 100),  # nothing else is held out
+            "frozen_stages": (0, 100),
+            "layer_decay": (0.01, 1),
+            "weight_decay": (0, 1),
+            "ema_decay": (0, 0.99999),
+            "diagnosis_weight": (0, 100),
+            "epoch_images": (1, 10_000_000),
+            "pixels": (32, 2048),
+            "train_size": (32, 1024),
+            "crop": (0.01, 1),
+            "rotation": (0, 180),
+            "colour": (0, 1),
+            **dict.fromkeys(chances, (0, 1)),
+        }
+
+    def distortion(self) -> Distortion:
+        """The augmentation that the recipe asks for."""
+        return Distortion(**{field.name: getattr(self, field.name) for field in fields(Distortion)})
+
+
+_KINDS: dict[str, type[Recipe]] = {kind.method: kind for kind in (HeadRecipe, FineTuneRecipe)}
 
 
 def load_recipe(name_or_file: str, overrides: Sequence[str] = ()) -> Recipe:
@@ -104,7 +186,11 @@ def load_recipe(name_or_file: str, overrides: Sequence[str] = ()) -> Recipe:
         if not equals:
             raise RecipeError(f"--set {override!r}: write KEY=VALUE, such as --set epochs=20.")
         table[key.strip()] = _parse(value.strip())
-    return Recipe.from_table(table, str(file) if not overrides else f"{file} with --set")
+    origin = str(file) if not overrides else f"{file} with --set"
+    method = table.pop("method", None)
+    if method not in _KINDS:
+        raise RecipeError(f"{origin}: method must be {' or '.join(map(repr, _KINDS))}, not {method!r}.")
+    return _KINDS[method].from_table(table, origin)
 
 
 def _parse(text: str) -> Any:

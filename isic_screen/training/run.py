@@ -1,27 +1,43 @@
 """A whole training run: read, split, train, cross-validate, calibrate, evaluate, write the model file."""
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from isic_screen.artifact import ModelFacts, save_model
 from isic_screen.calibration import cross_fitted, fit_platt
 from isic_screen.data.splits import TRAIN, VALIDATION, fold_rows, split_rows
-from isic_screen.data.tables import read_sources
+from isic_screen.data.tables import DataSet, read_sources
 from isic_screen.errors import TrainingError
 from isic_screen.evaluation.figures import save_curves
+from isic_screen.evaluation.fine_tuning_curves import save_fine_tuning_curves
 from isic_screen.evaluation.report import write_report
+from isic_screen.network import ScreenNet
+from isic_screen.novelty import KNOWN_SHARE, Novelty
 from isic_screen.operating_point import DEFAULT_SENSITIVITY, SENSITIVITY_TARGETS, ThresholdTable
 from isic_screen.training.experiment import Experiment, Setting, say, unit_of
-from isic_screen.training.loop import Fit
-from isic_screen.training.recipe import Recipe
+from isic_screen.training.recipe import FineTuneRecipe, HeadRecipe, Recipe
+from isic_screen.training.whole_network import WholeNetwork
 
 CALIBRATION_FOLDS = 5
 RECIPE_FILE = "recipe.toml"
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """What a training leaves: the network, its held-out predictions (`logit`, `fold` beside the rows), and facts."""
+
+    network: ScreenNet
+    held_out: pd.DataFrame
+    basis: str
+    history: list[dict[str, float]]
+    facts: dict[str, Any]
+    novelty: Novelty | None = None
 
 
 def train(folders: Sequence[Path], recipe: Recipe, about: dict[str, Any], setting: Setting) -> Path:
@@ -30,16 +46,25 @@ def train(folders: Sequence[Path], recipe: Recipe, about: dict[str, Any], settin
     Raises a ScreenError when data, recipe or weights are not usable; everything that can be checked is checked
     before the first epoch.
     """
-    out = setting.out
-    _refuse_another_run(out, recipe, setting.resume)
+    _refuse_another_run(setting.out, recipe, setting.resume)
     data = read_sources(folders)
     for warning in data.warnings:
         say(f"Warning: {warning}")
+    if isinstance(recipe, FineTuneRecipe):
+        trained = _train_whole(data, recipe, setting)
+    elif isinstance(recipe, HeadRecipe):
+        trained = _train_head(data, recipe, setting)
+    else:
+        raise TypeError(f"a recipe of an unknown kind: {type(recipe).__name__}")
+    return _finish(trained, data, recipe, about, setting)
+
+
+def _train_head(data: DataSet, recipe: HeadRecipe, setting: Setting) -> _Trained:
+    """A head on a frozen backbone, its best epoch chosen on a validation part."""
+    out = setting.out
     _check_splits(data.rows, recipe)
     run = Experiment.prepare(data, recipe, setting)
-    # Only now is the folder taken: a mistake found above can be mended and the same command given again.
-    out.mkdir(parents=True, exist_ok=True)
-    (out / RECIPE_FILE).write_text(recipe.to_toml(), encoding="utf-8")
+    _take_folder(out, recipe)
     parts = run.split()
     validation = run.rows[parts == VALIDATION]
 
@@ -47,7 +72,7 @@ def train(folders: Sequence[Path], recipe: Recipe, about: dict[str, Any], settin
     calibration_folds = run.folds_of(validation, _calibration_folds(validation))
     say(f"Training on {_count(run.rows[parts == TRAIN])}; validating on {_count(validation)}.")
     head, finished = run.fit_part(parts == TRAIN, parts == VALIDATION, out / "checkpoint.safetensors")
-    _write_history(out, finished)
+    _write_history(out, finished.history, save_curves)
 
     if recipe.folds:
         held_out = run.cross_validate()
@@ -55,51 +80,84 @@ def train(folders: Sequence[Path], recipe: Recipe, about: dict[str, Any], settin
     else:
         held_out = validation.assign(logit=run.logits(head, parts == VALIDATION), fold=calibration_folds)
         basis = "the validation part, on which the best epoch was chosen as well: slightly optimistic"
+    run.network.head = head
+    facts = {
+        "sources": _sources(run.rows),
+        "training_part": counts_of(run.rows[parts == TRAIN]),
+        "validation_part": counts_of(validation),
+        "unreadable": len(run.unreadable),
+        "best_epoch": finished.best_epoch,
+        "validation_auc": finished.history[finished.best_epoch - 1]["validation_auc"],
+    }
+    return _Trained(run.network, held_out, basis, finished.history, facts)
+
+
+def _train_whole(data: DataSet, recipe: FineTuneRecipe, setting: Setting) -> _Trained:
+    """A whole network on all images; what it can do is judged by its twins in cross-validation."""
+    _check_splits(data.rows, recipe)
+    run = WholeNetwork.prepare(data, recipe, setting)
+    _take_folder(setting.out, recipe)
+    held_out = run.cross_validate(run.folds())
+    say(f"All images: training on {_count(run.rows)}.")
+    network, history = run.fit(run.rows, setting.out / "checkpoint.safetensors")
+    _write_history(setting.out, history, save_fine_tuning_curves)
+    # The cut-off comes from held-out photos: to the network that was trained on them they would look too familiar.
+    cut_off = float(np.quantile(held_out["novelty"], KNOWN_SHARE))
+    novelty = run.fit_novelty(network, run.rows).with_cut_off(cut_off)
+    basis = f"{recipe.folds}-fold cross-validation; no fold's training saw its images or their patients and lesions"
+    facts = {
+        "sources": _sources(run.rows),
+        "training_part": counts_of(run.rows),
+        "unreadable": len(run.unreadable),
+        "novelty": {"cut_off": cut_off, "share_known": KNOWN_SHARE},
+    }
+    return _Trained(network, held_out, basis, history, facts, novelty)
+
+
+def _finish(trained: _Trained, data: DataSet, recipe: Recipe, about: dict[str, Any], setting: Setting) -> Path:
+    """Calibrate on the held-out predictions, report, and write the model file."""
+    out, held_out, basis = setting.out, trained.held_out, trained.basis
     if recipe.split == "image":
         basis += "; split by image, so that patients stand on both sides: the figures leak"
-
-    logits, targets = held_out["logit"], held_out["target"]
+    reference = _reference(held_out, recipe)
+    logits, targets = reference["logit"], reference["target"]
     try:
         calibration = fit_platt(logits, targets, prevalence=recipe.prevalence)
         # The probabilities that are evaluated come from calibrations that did not see them.
-        calibrated = cross_fitted(logits, targets, held_out["fold"], prevalence=recipe.prevalence)
+        calibrated = pd.Series(calibration.probability(held_out["logit"]), index=held_out.index)
+        calibrated[reference.index] = cross_fitted(logits, targets, reference["fold"], prevalence=recipe.prevalence)
     except ValueError as error:
         raise TrainingError(
             f"The scores on held-out images cannot be calibrated ({error}): the model has not learnt to tell "
             "melanomas. Train on more images, or for longer."
         ) from error
-    predictions = held_out.assign(probability=calibrated)
-    table = ThresholdTable.from_predictions(
-        calibration.probability(held_out["logit"]), held_out["target"], recipe.prevalence
-    )
+    table = ThresholdTable.from_predictions(calibration.probability(logits), targets, recipe.prevalence)
     points = {f"{target:.2f}": table.threshold_for_sensitivity(target) for target in SENSITIVITY_TARGETS}
+    notes = ["The shipped thresholds were chosen on these same held-out predictions."]
+    if len(reference) < len(held_out):
+        notes.append(f"Calibration and thresholds come from {recipe.reference_source} alone.")
     metrics = write_report(
         out,
-        predictions,
+        held_out.assign(probability=calibrated),
         prevalence=recipe.prevalence,
         operating_points=points,
         title=f"{about['name']}: {recipe.backbone}, evaluated by {basis}",
-        notes=["The shipped thresholds were chosen on these same held-out predictions."],
+        notes=notes,
     )
-    run.network.head = head
     training = {
         "command": setting.command,
         "date": date.today().isoformat(),
-        "recipe": asdict(recipe),
+        "recipe": {"method": recipe.method, **asdict(recipe)},
         "table_sha256": data.hashes,
-        "sources": {source: counts_of(rows) for source, rows in run.rows.groupby("source")},
-        "training_part": counts_of(run.rows[parts == TRAIN]),
-        "validation_part": counts_of(validation),
-        "unreadable": len(run.unreadable),
         "warnings": list(data.warnings),
-        "best_epoch": finished.best_epoch,
-        "validation_auc": finished.history[finished.best_epoch - 1]["validation_auc"],
+        "calibrated_on": sorted(reference["source"].unique()),
+        **trained.facts,
     }
     facts = ModelFacts(
         backbone=recipe.backbone,
         hidden=recipe.hidden,
         dropout=recipe.dropout,
-        input=run.network.input_spec,
+        input=trained.network.input_spec,
         calibration=calibration,
         threshold_table=table,
         operating_points=points,
@@ -108,15 +166,35 @@ def train(folders: Sequence[Path], recipe: Recipe, about: dict[str, Any], settin
         metrics={"basis": basis, **metrics},
         **about,
     )
-    save_model(out / "model.safetensors", run.network, facts)
+    save_model(out / "model.safetensors", trained.network, facts, trained.novelty)
     say(f"Wrote {out / 'model.safetensors'}")
     return out / "model.safetensors"
+
+
+def _reference(held_out: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
+    """The held-out rows that calibration and thresholds are taken from: of the recipe's source where it is there."""
+    rows = held_out[held_out["source"] == recipe.reference_source] if recipe.reference_source else held_out
+    if rows["target"].nunique() < 2:
+        say(f"Warning: no {recipe.reference_source} with both classes among the data: calibrating on all sources.")
+        return held_out
+    return rows
+
+
+def _sources(rows: pd.DataFrame) -> dict[str, dict[str, int]]:
+    return {str(source): counts_of(part) for source, part in rows.groupby("source")}
+
+
+def _take_folder(out: Path, recipe: Recipe) -> None:
+    """Only when data and recipe were found usable: after a mistake the same command can be given again."""
+    out.mkdir(parents=True, exist_ok=True)
+    (out / RECIPE_FILE).write_text(recipe.to_toml(), encoding="utf-8")
 
 
 def _check_splits(rows: pd.DataFrame, recipe: Recipe) -> None:
     """Raise DataError for data that cannot be split, before the backbone has seen hours of images."""
     by = unit_of(recipe)
-    split_rows(rows, fraction=recipe.validation_fraction, by=by, seed=recipe.seed)
+    if isinstance(recipe, HeadRecipe):
+        split_rows(rows, fraction=recipe.validation_fraction, by=by, seed=recipe.seed)
     if recipe.folds:
         fold_rows(rows, folds=recipe.folds, by=by, seed=recipe.seed)
 
@@ -135,10 +213,10 @@ def _refuse_another_run(out: Path, recipe: Recipe, resume: bool) -> None:
         raise TrainingError(f"{out} holds a run with another recipe. Give the same one, or another --out.")
 
 
-def _write_history(out: Path, finished: Fit) -> None:
-    history = pd.DataFrame(finished.history)
+def _write_history(out: Path, epochs: list[dict[str, float]], draw: Callable[[pd.DataFrame, Path], None]) -> None:
+    history = pd.DataFrame(epochs)
     history.to_csv(out / "history.csv", index=False)
-    save_curves(history, out / "curves.png")
+    draw(history, out / "curves.png")
 
 
 def counts_of(rows: pd.DataFrame) -> dict[str, int]:

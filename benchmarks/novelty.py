@@ -1,0 +1,98 @@
+"""How well the distance to the training photos tells what is not dermoscopy, and how many real photos it refuses.
+
+    python -m benchmarks.novelty --predictions RUN/predictions.csv [--ordinary DIR …] [--clinical DIR …]
+
+The dermoscopy photos are those of the run that made the model, each with its distance to the network of
+cross-validation that did not see it (column `novelty`). The share refused is measured with cut-offs that come from the
+other folds. Everything else is screened by the model itself: generated pictures (blank, noise, text, charts),
+scikit-learn's two sample photos and every picture under `--ordinary`; `--clinical` is for photos of skin without a
+dermatoscope. Writes benchmarks/results/novelty.json. The committed result used the sample pictures of scikit-image,
+gradio and matplotlib as ordinary ones, and had no clinical photos at hand.
+"""
+
+import argparse
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+from sklearn.metrics import roc_auc_score
+
+from benchmarks.measure import write_result
+from benchmarks.quality_rates import generated, ordinary
+from isic_screen.artifact import BUNDLED_MODEL, load_model
+from isic_screen.evaluation.camera_probe import of_camera
+from isic_screen.novelty import KNOWN_SHARE
+from isic_screen.screener import Screener, Screening
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--predictions", type=Path, required=True, help="predictions.csv of the run")
+    parser.add_argument("--model", type=Path, default=BUNDLED_MODEL, help="default: the bundled one")
+    parser.add_argument("--ordinary", type=Path, action="append", default=[], help="a folder of ordinary pictures")
+    parser.add_argument("--clinical", type=Path, action="append", default=[], help="skin without a dermatoscope")
+    given = parser.parse_args()
+    screener = Screener(load_model(given.model))
+    known = screener.model.novelty
+    if known is None:
+        parser.error(f"{given.model} has no novelty tensors: train it with a fine-tuning recipe")
+    rows = pd.read_csv(given.predictions, dtype={"image_id": str})
+    held_out = rows["novelty"].to_numpy() / float(known.cut_off)
+    result: dict[str, Any] = {
+        "cut_off": round(float(known.cut_off), 4),
+        "share_of_dermoscopy_aimed_at": KNOWN_SHARE,
+        "dermoscopy": _refused(rows),
+        "not dermoscopy": {"generated": _tally(screener, generated(), held_out)},
+    }
+    for name, folders, with_samples in (("ordinary", given.ordinary, True), ("clinical", given.clinical, False)):
+        if folders or with_samples:
+            pictures = ordinary(folders) if with_samples else _pictures(folders)
+            result["not dermoscopy"][name] = _tally(screener, pictures, held_out)
+    write_result("novelty", result)
+
+
+def _refused(rows: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Photos refused at a cut-off taken from the other folds, by source."""
+    refused = pd.Series(False, index=rows.index)
+    for fold, members in rows.groupby("fold"):
+        cut_off = np.quantile(rows.loc[rows["fold"] != fold, "novelty"], KNOWN_SHARE)
+        refused[members.index] = members["novelty"] >= cut_off
+    parts = {"all": rows, **{str(source): part for source, part in rows.groupby("source")}}
+    parts["melanomas"] = rows[rows["target"] == 1]
+    parts["6000x4000 originals"] = rows[of_camera(rows)]
+    return {
+        name: {
+            "photos": len(part),
+            "refused": int(refused[part.index].sum()),
+            "share": round(float(refused[part.index].mean()), 4),
+        }
+        for name, part in parts.items()
+        if len(part)
+    }
+
+
+def _tally(screener: Screener, pictures: Iterable[Image.Image], held_out: np.ndarray) -> dict[str, Any]:
+    found: list[Screening] = [screener.screen(picture) for picture in pictures]
+    distances = np.array([screening.novelty for screening in found], float)
+    targets = np.r_[np.zeros(len(held_out)), np.ones(len(found))]
+    return {
+        "pictures": len(found),
+        "auroc_against_held_out_dermoscopy": round(float(roc_auc_score(targets, np.r_[held_out, distances])), 4),
+        "refused_by_distance": int((distances >= 1).sum()),
+        "refused_by_distance_or_quality": sum(screening.quality.verdict == "unfit" for screening in found),
+        "not_called_fit": sum(screening.quality.verdict != "fit" for screening in found),
+    }
+
+
+def _pictures(folders: Iterable[Path]) -> Iterable[Image.Image]:
+    for folder in folders:
+        for path in sorted(folder.rglob("*")):
+            if path.suffix.lower() in {".jpg", ".jpeg", ".png"}:
+                yield Image.open(path).convert("RGB")
+
+
+if __name__ == "__main__":
+    main()

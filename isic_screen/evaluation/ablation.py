@@ -1,0 +1,136 @@
+"""Recipes compared on the same held-out images: each with its own figures and its paired difference to a base."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from isic_screen.errors import DataError
+from isic_screen.evaluation.camera_probe import of_camera
+from isic_screen.evaluation.counts import Counts, Floats, Ranking
+from isic_screen.evaluation.intervals import RESAMPLES, Estimate, bootstrap, paired_difference
+
+_KEY = ["source", "image_id"]
+
+METRICS: dict[str, Callable[[Counts], Floats]] = {
+    "auc": Counts.roc_auc,
+    "partial_auc": Counts.partial_auc,
+    "specificity_at_90": lambda counts: counts.specificity_at(0.9),
+    "specificity_at_95": lambda counts: counts.specificity_at(0.95),
+}
+
+
+def groups_of_interest(rows: pd.DataFrame) -> dict[str, pd.Series]:
+    """Named masks over rows: every source, and where sizes are known each source without and with CAMERA_SIZE."""
+    masks = {}
+    for source, part in rows.groupby("source"):
+        mine = rows["source"] == source
+        masks[str(source)] = mine
+        if part["width"].notna().any():
+            masks[f"{source}, without 6000x4000"] = mine & ~of_camera(rows)
+            masks[f"{source}, 6000x4000 alone"] = mine & of_camera(rows)
+    return masks
+
+
+def compare(
+    scores: Mapping[str, pd.DataFrame], rows: pd.DataFrame, *, base: str, resamples: int = RESAMPLES, seed: int = 0
+) -> dict[str, dict[str, Any]]:
+    """For every table of held-out scores (source, image_id, logit, camera, fold): METRICS by group, their differences
+    to `base`, and how well the camera was told from the features.
+
+    Only images that all tables have are compared. Intervals are bootstrapped over the `group` of `rows`. The AUC of a
+    cross-validation is taken over all its images at once. Raises DataError when the tables share no image.
+    """
+    shared = rows.set_index(_KEY)
+    tables = {name: table.set_index(_KEY) for name, table in scores.items()}
+    for table in tables.values():
+        shared = shared[shared.index.isin(table.index)]
+    if shared.empty:
+        raise DataError("The tables of scores have no image in common.")
+    aligned = {name: table.reindex(shared.index) for name, table in tables.items()}
+    rows = shared.reset_index()
+    results: dict[str, dict[str, Any]] = {}
+    for name, table in aligned.items():
+        logits, reference = table["logit"].to_numpy(), aligned[base]["logit"].to_numpy()
+        values: dict[str, Any] = {metric: {} for metric in METRICS}
+        differences: dict[str, Any] = {metric: {} for metric in METRICS if name != base}
+        for group, mask in groups_of_interest(rows).items():
+            chosen = mask.to_numpy()
+            targets, members = rows["target"].to_numpy()[chosen], rows["group"].to_numpy()[chosen]
+            for metric, estimate in _estimates(logits[chosen], targets, members, resamples, seed).items():
+                values[metric][group] = estimate.to_dict()
+            for metric in differences:
+                differences[metric][group] = paired_difference(
+                    METRICS[metric],
+                    logits[chosen],
+                    reference[chosen],
+                    targets,
+                    members,
+                    resamples=resamples,
+                    seed=seed,
+                ).to_dict()
+        results[name] = {**values, "difference": differences, "camera": _camera(table, rows, resamples, seed)}
+    return results
+
+
+def _estimates(scores: Any, targets: Any, groups: Any, resamples: int, seed: int) -> dict[str, Estimate]:
+    ranking = Ranking.of(scores, targets)
+
+    def measure(weights: Any) -> dict[str, Any]:
+        counts = ranking.counts(weights)
+        return {name: metric(counts) for name, metric in METRICS.items()}
+
+    return bootstrap(measure, targets, groups, resamples=resamples, seed=seed)
+
+
+def _camera(table: pd.DataFrame, rows: pd.DataFrame, resamples: int, seed: int) -> dict[str, Any] | None:
+    """AUC with which the probe told CAMERA_SIZE among benign photos; None where nothing was probed."""
+    probed = np.isfinite(table["camera"].to_numpy(float))
+    if not probed.any():
+        return None
+    size = of_camera(rows).to_numpy()[probed].astype(int)
+    groups = rows["group"].to_numpy()[probed]
+    return _estimates(table["camera"].to_numpy(float)[probed], size, groups, resamples, seed)["auc"].to_dict()
+
+
+def table_of(results: Mapping[str, Mapping[str, Any]], base: str) -> str:
+    """The comparison as a Markdown document."""
+    groups = list(next(iter(results.values()))["auc"])
+    lines = [
+        "# What each choice of the recipe is worth",
+        "",
+        "Written by `python train/ablate.py`. AUC on held-out images of 5-fold cross-validation, by patient or lesion",
+        f"(but for `image-split`), with its 95 % interval; below it the paired difference to `{base}`. Only an",
+        "interval that leaves out 0 says that a choice matters. *Camera*: AUC with which a linear probe on the features tells",
+        "6000x4000 originals among benign photos; 0.5 would mean that the features do not know.",
+        "",
+        "| entry | " + " | ".join(groups) + " | camera |",
+        "|---|" + "---|" * (len(groups) + 1),
+    ]
+    for name, result in results.items():
+        cells = []
+        for group in groups:
+            cell = _shown(result["auc"][group], "{:.3f}")
+            if result["difference"]:
+                cell += "<br>" + _shown(result["difference"]["auc"][group], "{:+.3f}")
+            cells.append(cell)
+        camera = _shown(result["camera"], "{:.3f}") if result["camera"] else "not probed"
+        lines.append(f"| **{name}**: {result['why']} | " + " | ".join([*cells, camera]) + " |")
+    counts = next(iter(results.values()))["auc"]
+    lines += [
+        "",
+        "Images (melanomas): "
+        + "; ".join(f"{g} {counts[g]['n']:,} ({counts[g]['positives']:,})" for g in groups)
+        + ".",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _shown(estimate: Mapping[str, Any], form: str) -> str:
+    if estimate["value"] is None:
+        return "not defined"
+    value = form.format(estimate["value"])
+    if estimate["low"] is None:
+        return value
+    return f"{value} ({form.format(estimate['low'])} to {form.format(estimate['high'])})"

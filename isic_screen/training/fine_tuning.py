@@ -1,0 +1,232 @@
+"""Fine-tuning a whole network: a fixed number of steps, warm-up and cosine, layer-wise rates, averaged weights.
+
+No epoch is chosen by its validation score: the weights that are kept are the moving average at the end. So a fold's
+held-out images stay held out, and all images can go into the final model.
+"""
+
+import math
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+from timm.optim import param_groups_layer_decay
+from timm.utils import ModelEmaV3
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
+from tqdm import tqdm
+
+from isic_screen.errors import TrainingError
+from isic_screen.network import ScreenNet
+from isic_screen.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from isic_screen.training.distortion import Distortion
+from isic_screen.training.precision import FastDepthwise, amp_dtype, autocast
+from isic_screen.training.recipe import FineTuneRecipe
+from isic_screen.training.sampling import DIAGNOSES, NO_DIAGNOSIS, draw
+
+_MOMENTS = (0.9, 0.99)  # a short run: AdamW's usual 0.999 would average over half of it
+
+
+@dataclass(frozen=True)
+class TrainingImages:
+    """What is trained on: rows of a table of `pixels` (M, S, S, 3) uint8.
+
+    `rows` (N,) are places in `pixels`; `targets` (N,) 0 or 1; `diagnoses` (N,) indices in DIAGNOSES or NO_DIAGNOSIS;
+    `weights` (N,) how often each is drawn.
+    """
+
+    pixels: NDArray[np.uint8]
+    rows: NDArray[np.int64]
+    targets: NDArray[np.int64]
+    diagnoses: NDArray[np.int64]
+    weights: NDArray[np.float64]
+
+
+class WithDiagnosis(nn.Module):
+    """The network and, for training only, a linear classifier of the diagnosis on the same features."""
+
+    def __init__(self, network: ScreenNet) -> None:
+        super().__init__()
+        self.network = network
+        self.diagnosis = nn.Linear(network.head.hidden.in_features, len(DIAGNOSES))
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (N,) of melanoma and (N, len(DIAGNOSES)) of the diagnosis."""
+        features = self.network.features(images)
+        return self.network.head(features), self.diagnosis(features)
+
+
+def screening_loss(
+    logits: Tensor, diagnosis_logits: Tensor, targets: Tensor, diagnoses: Tensor, recipe: FineTuneRecipe
+) -> Tensor:
+    """Cross-entropy of the melanoma logit, with smoothed labels, plus the weighted one of the known diagnoses."""
+    smoothed = targets * (1 - recipe.label_smoothing) + recipe.label_smoothing / 2
+    loss = binary_cross_entropy_with_logits(logits, smoothed)
+    known = diagnoses != NO_DIAGNOSIS
+    if recipe.diagnosis_weight and known.any():
+        # Over the whole batch: a batch with few known diagnoses must not make each of them count for more.
+        total = cross_entropy(diagnosis_logits[known], diagnoses[known], reduction="sum")
+        loss = loss + recipe.diagnosis_weight * total / len(targets)
+    return loss
+
+
+def rate_at(step: int, steps: int, warm_up: int) -> float:
+    """The learning rate at a step (from 0) as a share of its peak: a linear rise, then half a cosine to 0."""
+    if step < warm_up:
+        return (step + 1) / warm_up
+    return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, steps - warm_up)))
+
+
+def fine_tune(
+    network: ScreenNet,
+    images: TrainingImages,
+    recipe: FineTuneRecipe,
+    *,
+    device: torch.device,
+    checkpoint: Path | None = None,
+    fingerprint: str = "",
+    resume: bool = False,
+    quiet: bool = False,
+) -> list[dict[str, float]]:
+    """Train `network` in place, leave it with its averaged weights in eval mode, and return one row an epoch.
+
+    An epoch is `recipe.epoch_images` draws. With `checkpoint` the state is saved after every epoch, and `resume` goes
+    on from it to the weights that the uninterrupted run would have had (on the same machine). Raises TrainingError
+    when the loss is not finite.
+    """
+    torch.manual_seed(recipe.seed)
+    module = WithDiagnosis(network).to(device).to(memory_format=torch.channels_last)
+    network.freeze_stages(recipe.frozen_stages)
+    groups = param_groups_layer_decay(network.backbone, recipe.weight_decay, layer_decay=recipe.layer_decay)
+    heads = [*network.head.parameters(), *module.diagnosis.parameters()]
+    groups.append({"params": heads, "lr_scale": 1.0, "weight_decay": recipe.weight_decay})
+    optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=_MOMENTS)
+    average = ModelEmaV3(module, decay=recipe.ema_decay, use_warmup=True)
+    dtype = amp_dtype(device, recipe.amp)
+    scaler = torch.amp.GradScaler(device.type, enabled=dtype == torch.float16)
+    history: list[dict[str, float]] = []
+
+    if resume and checkpoint is not None and checkpoint.is_file():
+        saved = load_checkpoint(checkpoint, fingerprint)
+        module.load_state_dict(saved.module)
+        average.module.load_state_dict(saved.best)
+        optimizer.load_state_dict(saved.optimizer)
+        if saved.scaler:
+            scaler.load_state_dict(saved.scaler)
+        history = saved.history
+        _say(quiet, f"Resumed after epoch {len(history)}.")
+
+    steps_an_epoch = max(1, recipe.epoch_images // recipe.batch_size)
+    run = _Run(module, average, optimizer, scaler, recipe, device, dtype, steps_an_epoch)
+    while len(history) < recipe.epochs:
+        history.append(run.epoch(len(history) + 1, images, quiet))
+        _say(quiet, _table_row(history[-1]))
+        if checkpoint is not None:
+            save_checkpoint(
+                checkpoint,
+                Checkpoint(
+                    fingerprint=fingerprint,
+                    history=history,
+                    best_epoch=len(history),
+                    module=module.state_dict(),
+                    best=average.module.state_dict(),
+                    optimizer=optimizer.state_dict(),
+                    scheduler={},
+                    scaler=scaler.state_dict(),
+                ),
+            )
+    module.load_state_dict(average.module.state_dict())
+    network.eval()
+    return history
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What an epoch works on."""
+
+    module: WithDiagnosis
+    average: ModelEmaV3
+    optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
+    recipe: FineTuneRecipe
+    device: torch.device
+    dtype: torch.dtype
+    steps: int
+
+    def epoch(self, epoch: int, images: TrainingImages, quiet: bool) -> dict[str, float]:
+        """Train for one epoch (from 1) and return its row of the history."""
+        recipe, started = self.recipe, time.perf_counter()
+        # Everything random belongs to the epoch, so that a resumed one repeats the first go. Dropout uses torch's own.
+        random = np.random.default_rng([recipe.seed, epoch])
+        torch.manual_seed(recipe.seed * 100_003 + epoch)
+        chosen = draw(images.weights, self.steps * recipe.batch_size, random)
+        distortion = recipe.distortion()
+        self.module.train()
+        losses, logits = [], []
+        for step, places in enumerate(
+            tqdm(np.split(chosen, self.steps), desc=f"Epoch {epoch}", unit="batch", leave=False, disable=quiet)
+        ):
+            self._set_rates((epoch - 1) * self.steps + step)
+            loss, output = self._step(images, places, distortion, random)
+            if not math.isfinite(loss):
+                raise TrainingError(
+                    f"The loss became {loss} in epoch {epoch}, batch {step + 1}. Lower learning_rate, or turn mixed "
+                    "precision off with --set amp=false; the last checkpoint is from before."
+                )
+            losses.append(loss)
+            logits.append(output)
+            self.average.update(self.module, step=(epoch - 1) * self.steps + step + 1)
+        targets = images.targets[chosen]
+        seen_both = 0 < targets.sum() < len(targets)
+        return {
+            "epoch": epoch,
+            "train_loss": float(np.mean(losses)),
+            "train_auc": float(roc_auc_score(targets, np.concatenate(logits))) if seen_both else math.nan,
+            "learning_rate": self.optimizer.param_groups[-1]["lr"],
+            "seconds": time.perf_counter() - started,
+        }
+
+    def _step(
+        self,
+        images: TrainingImages,
+        places: NDArray[np.int64],
+        distortion: Distortion,
+        random: np.random.Generator,
+    ) -> tuple[float, NDArray[np.float32]]:
+        """One batch: its loss and its melanoma logits."""
+        network = self.module.network
+        pixels = images.pixels[images.rows[places]]
+        batch = distortion(pixels, self.recipe.train_size, self.device, random)
+        batch = network.input_spec.normalise(batch).contiguous(memory_format=torch.channels_last)
+        targets = torch.from_numpy(images.targets[places]).float().to(self.device)
+        diagnoses = torch.from_numpy(images.diagnoses[places]).to(self.device)
+        self.optimizer.zero_grad(set_to_none=True)
+        with autocast(self.device, self.dtype), FastDepthwise():
+            logits, diagnosis_logits = self.module(batch)
+        loss = screening_loss(logits.float(), diagnosis_logits.float(), targets, diagnoses, self.recipe)
+        self.scaler.scale(loss).backward()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        return loss.item(), logits.detach().float().cpu().numpy()
+
+    def _set_rates(self, step: int) -> None:
+        steps = self.steps * self.recipe.epochs
+        share = rate_at(step, steps, max(1, round(self.recipe.warm_up * steps)))
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.recipe.learning_rate * share * group["lr_scale"]
+
+
+def _table_row(row: dict[str, float]) -> str:
+    return (
+        f"epoch {row['epoch']:3.0f}  loss {row['train_loss']:.4f}  AUC on training draws {row['train_auc']:.4f}  "
+        f"rate {row['learning_rate']:.1e}  {row['seconds']:.0f} s"
+    )
+
+
+def _say(quiet: bool, line: str) -> None:
+    if not quiet:
+        tqdm.write(line, file=sys.stderr)

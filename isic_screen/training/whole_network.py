@@ -1,0 +1,187 @@
+"""Fine-tuning runs: cross-validation with held-out predictions fold by fold, then one model of all images."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from tqdm import tqdm
+
+from isic_screen.data.images import read_photos
+from isic_screen.data.splits import fold_rows, leak, load_split, save_split
+from isic_screen.data.tables import DataSet
+from isic_screen.errors import PhotoError, TrainingError
+from isic_screen.evaluation.camera_probe import probe_camera
+from isic_screen.network import ScreenNet, build_network
+from isic_screen.novelty import AXES, Novelty
+from isic_screen.training.experiment import Setting, say, unit_of
+from isic_screen.training.fine_tuning import TrainingImages, fine_tune
+from isic_screen.training.pixels import Pixels, cached_pixels
+from isic_screen.training.recipe import FineTuneRecipe
+from isic_screen.training.sampling import diagnosis_targets, sampling_weights
+
+_IMAGES_PER_BATCH = 32
+_NOVELTY_SAMPLE = 2000  # training photos that the Gaussian of novelty.py is fitted to: many more than it has axes
+_HELD_OUT_COLUMNS = ("logit", "novelty", "camera")
+
+
+@dataclass(frozen=True)
+class WholeNetwork:
+    """The data a run can use, and how it trains on them."""
+
+    rows: pd.DataFrame
+    """Readable images; the index is the row of `pixels`."""
+    unreadable: list[str]
+    pixels: Pixels
+    recipe: FineTuneRecipe
+    setting: Setting
+    data_sha256: str
+
+    @classmethod
+    def prepare(cls, data: DataSet, recipe: FineTuneRecipe, setting: Setting) -> "WholeNetwork":
+        """Decode the images into the cache and set unreadable ones aside; WeightsError for an unknown backbone."""
+        _build(recipe, setting)  # before the long work: a wrong name should not cost an hour of decoding
+        rows = data.rows.reset_index(drop=True)
+        pixels = cached_pixels(rows["path"].tolist(), recipe.pixels, setting.cache, setting.workers)
+        unreadable = list(pixels.unreadable.values())
+        if unreadable:
+            say(f"Warning: {len(unreadable)} of {len(rows)} images cannot be read and are set aside:")
+            for reason in unreadable[:10]:
+                say(f"  {reason}")
+        return cls(rows.drop(index=list(pixels.unreadable)), unreadable, pixels, recipe, setting, data.sha256)
+
+    def folds(self) -> pd.Series:
+        """The fold (from 0) of each row, saved to split.csv; says so when patients stand on both sides."""
+        if self.setting.split_file is not None:
+            folds = load_split(self.setting.split_file, self.rows)
+            if folds.dtype.kind != "i":
+                raise TrainingError(f"{self.setting.split_file} has two parts: fine-tuning needs fold numbers.")
+        else:
+            folds = fold_rows(self.rows, folds=self.recipe.folds, by=unit_of(self.recipe), seed=self.recipe.seed)
+        save_split(self.setting.out / "split.csv", self.rows, folds)
+        if warning := leak(self.rows, folds):
+            say(f"Warning: {warning}")
+        return folds
+
+    def cross_validate(self, folds: pd.Series, *, with_novelty: bool = True) -> pd.DataFrame:
+        """Rows with `logit`, `novelty` (distance), `camera` and `fold`, each image judged by a network that saw neither
+        it nor its group.
+
+        `camera` is the score of a probe that reads from the features whether a photo is of the size that most cameras
+        of benign ISIC 2020 photos have (see evaluation/camera_probe.py); nan where sizes are unknown. A fold that is
+        finished is not trained again when the run is resumed.
+        """
+        found = pd.DataFrame(np.nan, index=self.rows.index, columns=list(_HELD_OUT_COLUMNS))
+        for fold in sorted(folds.unique()):
+            say(f"Fold {fold + 1} of {folds.nunique()}")
+            held_out, training = self.rows[folds == fold], self.rows[folds != fold]
+            file = self.setting.out / "folds" / f"fold-{fold + 1}.csv"
+            fingerprint = self._fingerprint(training)
+            found.loc[held_out.index] = self._finished(file, held_out, fingerprint)
+            if found.loc[held_out.index, "logit"].isna().any():
+                network, _ = self.fit(training, file.with_suffix(".safetensors"), fingerprint)
+                logits, features = self.embed(network, held_out["path"].tolist())
+                found.loc[held_out.index, "logit"] = logits
+                if with_novelty:
+                    novelty = self.fit_novelty(network, training)
+                    found.loc[held_out.index, "novelty"] = novelty.distance(torch.from_numpy(features)).numpy()
+                found.loc[held_out.index, "camera"] = probe_camera(features, held_out, seed=self.recipe.seed)
+                _write(file, held_out[["source", "image_id"]].join(found).assign(fingerprint=fingerprint))
+        return self.rows.assign(**{name: found[name] for name in _HELD_OUT_COLUMNS}, fold=folds)
+
+    def fit(
+        self, training: pd.DataFrame, checkpoint: Path, fingerprint: str | None = None
+    ) -> tuple[ScreenNet, list[dict[str, float]]]:
+        """A network fine-tuned on some of `rows`, and its history, one row an epoch."""
+        recipe = self.recipe
+        network = _build(recipe, self.setting)
+        checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        weights = sampling_weights(
+            training,
+            source_power=recipe.source_power,
+            melanoma_share=recipe.melanoma_share,
+            diagnosis_power=recipe.diagnosis_power,
+            within_camera=recipe.within_camera,
+        )
+        images = TrainingImages(
+            self.pixels.images,
+            training.index.to_numpy(np.int64),
+            np.array(training["target"], np.int64),
+            diagnosis_targets(training),
+            weights,
+        )
+        history = fine_tune(
+            network,
+            images,
+            recipe,
+            device=self.setting.device,
+            checkpoint=checkpoint,
+            fingerprint=fingerprint or self._fingerprint(training),
+            resume=self.setting.resume,
+        )
+        return network, history
+
+    def fit_novelty(self, network: ScreenNet, training: pd.DataFrame) -> Novelty:
+        """What these training photos look like to the network, each source having its share; without a cut-off."""
+        count = min(_NOVELTY_SAMPLE, len(training))
+        sample = training.sample(count, random_state=self.recipe.seed).sort_index()
+        features = self.embed(network, sample["path"].tolist())[1]
+        return Novelty.fit(features, axes=max(1, min(AXES, count // 4)))  # few photos do not determine many axes
+
+    def embed(self, network: ScreenNet, paths: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+        """Logits (N,) and pooled features (N, C), in fp32, of photos as they are served."""
+        device = self.setting.device
+        network.to(device).eval()
+        logits, features, waiting = [], [], list[Tensor]()
+        photos = read_photos(paths, network.input_spec, self.setting.workers)
+        with torch.inference_mode():
+            for place, tensor in tqdm(photos, desc="Scoring", unit="image", total=len(paths), leave=False):
+                if isinstance(tensor, PhotoError):  # unreadable images were set aside before: this one changed since
+                    raise TrainingError(f"An image became unreadable during training: {tensor}")
+                waiting.append(tensor)
+                if len(waiting) == _IMAGES_PER_BATCH or place == len(paths) - 1:
+                    batch = torch.stack(waiting).to(device, memory_format=torch.channels_last)
+                    features.append(network.features(batch))
+                    logits.append(network.head(features[-1]))
+                    waiting.clear()
+        return torch.cat(logits).double().cpu().numpy(), torch.cat(features).float().cpu().numpy()
+
+    def _fingerprint(self, training: pd.DataFrame) -> str:
+        described = (self.recipe.to_toml(), self.data_sha256, training["image_id"].tolist())
+        return hashlib.sha256(repr(described).encode()).hexdigest()
+
+    def _finished(self, file: Path, held_out: pd.DataFrame, fingerprint: str) -> pd.DataFrame:
+        """What an earlier, killed run found for these rows; nan where there is no such run."""
+        nothing = pd.DataFrame(np.nan, index=held_out.index, columns=list(_HELD_OUT_COLUMNS))
+        if not (self.setting.resume and file.is_file()):
+            return nothing
+        table = pd.read_csv(file, dtype={"image_id": str, "source": str})
+        if (table["fingerprint"] != fingerprint).any() or table["image_id"].tolist() != held_out["image_id"].tolist():
+            raise TrainingError(f"{file} belongs to a run with another recipe or other data. Give another --out.")
+        say("  finished before")
+        return table[list(_HELD_OUT_COLUMNS)].set_axis(held_out.index)
+
+
+def _build(recipe: FineTuneRecipe, setting: Setting) -> ScreenNet:
+    torch.manual_seed(recipe.seed)  # the head's first weights
+    return build_network(
+        recipe.backbone,
+        weights=setting.weights,
+        hidden=recipe.hidden,
+        dropout=recipe.dropout,
+        input_size=recipe.input_size or None,
+    )
+
+
+def _write(file: Path, table: pd.DataFrame) -> None:
+    unfinished = file.with_name(f".{file.name}.unfinished")
+    try:
+        table.to_csv(unfinished, index=False, float_format="%.9g")
+        unfinished.replace(file)
+    finally:
+        unfinished.unlink(missing_ok=True)

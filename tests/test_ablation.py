@@ -1,0 +1,81 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from isic_screen.errors import DataError
+from isic_screen.evaluation.ablation import compare, groups_of_interest, table_of
+from isic_screen.evaluation.camera_probe import of_camera, probe_camera
+
+
+@pytest.fixture
+def rows() -> pd.DataFrame:
+    random = np.random.default_rng(0)
+    count = 300
+    return pd.DataFrame(
+        {
+            "source": np.where(np.arange(count) < 200, "a", "b"),
+            "image_id": [f"i{number}" for number in range(count)],
+            "target": random.integers(0, 2, count),
+            "group": [f"g{number // 2}" for number in range(count)],
+            "width": np.where(np.arange(count) < 100, 6000.0, np.where(np.arange(count) < 200, 1024.0, np.nan)),
+            "height": np.where(np.arange(count) < 100, 4000.0, np.where(np.arange(count) < 200, 768.0, np.nan)),
+        }
+    )
+
+
+def _scores(rows: pd.DataFrame, signal: float, seed: int, camera: float = np.nan) -> pd.DataFrame:
+    noise = np.random.default_rng(seed).normal(size=len(rows))
+    return rows[["source", "image_id"]].assign(logit=signal * rows["target"] + noise, camera=camera, fold=0)
+
+
+def test_entries_are_compared_on_the_same_images(rows):
+    tables = {"base": _scores(rows, 1.0, 1), "better": _scores(rows, 3.0, 2).iloc[10:]}
+    results = compare(tables, rows.sample(frac=1, random_state=0), base="base", resamples=100)
+    shared = rows.iloc[10:200]
+    expected = roc_auc_score(shared["target"], tables["base"]["logit"].iloc[10:200])
+    assert results["base"]["auc"]["a"]["value"] == pytest.approx(expected)
+    assert results["base"]["auc"]["a"]["n"] == 190
+    difference = results["better"]["difference"]["auc"]["a"]
+    assert difference["value"] == pytest.approx(results["better"]["auc"]["a"]["value"] - expected)
+    assert 0 < difference["low"] < difference["value"] < difference["high"]
+    assert results["base"]["difference"] == {}
+    text = table_of({name: {**result, "why": name} for name, result in results.items()}, "base")
+    assert f"{expected:.3f}" in text
+    assert f"{difference['value']:+.3f}" in text
+    json.dumps(results, allow_nan=False)
+
+
+def test_groups_split_sources_by_camera_where_sizes_are_known(rows):
+    masks = groups_of_interest(rows)
+    assert list(masks) == ["a", "a, without 6000x4000", "a, 6000x4000 alone", "b"]
+    assert [int(mask.sum()) for mask in masks.values()] == [200, 100, 100, 100]
+
+
+def test_nothing_in_common_is_an_error(rows):
+    with pytest.raises(DataError, match="no image in common"):
+        compare({"base": _scores(rows, 1, 1).assign(image_id="x")}, rows, base="base", resamples=10)
+
+
+def test_the_camera_is_recognised_either_way_up():
+    sizes = pd.DataFrame({"width": [6000, 4000, 6000, np.nan], "height": [4000, 6000, 6000, np.nan]})
+    assert of_camera(sizes).tolist() == [True, True, False, False]
+
+
+def test_the_probe_finds_a_camera_in_the_features_and_nothing_in_noise(rows):
+    random = np.random.default_rng(1)
+    size = of_camera(rows).to_numpy()
+    noise = random.normal(size=(len(rows), 30)).astype(np.float32)
+    told = noise + 2 * size[:, None]
+    benign = (rows["target"] == 0).to_numpy() & rows["width"].notna().to_numpy()
+    found = probe_camera(told.astype(np.float32), rows)
+    assert np.isfinite(found[benign]).all()
+    assert np.isnan(found[~benign]).all()
+    assert roc_auc_score(size[benign], found[benign]) > 0.95
+    assert abs(roc_auc_score(size[benign], probe_camera(noise, rows)[benign]) - 0.5) < 0.2
+
+
+def test_the_probe_says_nothing_where_too_few_have_the_size(rows):
+    assert np.isnan(probe_camera(np.zeros((len(rows), 3), np.float32), rows.assign(width=np.nan))).all()

@@ -1,0 +1,176 @@
+import math
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
+
+from isic_screen.errors import TrainingError
+from isic_screen.network import ScreenNet, build_network
+from isic_screen.training.checkpoint import save_checkpoint
+from isic_screen.training.fine_tuning import TrainingImages, WithDiagnosis, fine_tune, rate_at, screening_loss
+from isic_screen.training.precision import FastDepthwise
+from isic_screen.training.recipe import load_recipe
+from isic_screen.training.sampling import NO_DIAGNOSIS
+from tests.conftest import lesion
+
+CPU = torch.device("cpu")
+RECIPE = replace(
+    load_recipe("screen"),
+    input_size=64,
+    train_size=64,
+    pixels=72,
+    epochs=2,
+    epoch_images=32,
+    batch_size=8,
+    hidden=16,
+    amp=False,
+    frozen_stages=2,
+)
+
+
+def _network() -> ScreenNet:
+    torch.manual_seed(0)
+    return build_network("tf_efficientnet_lite0", weights="imagenet", hidden=RECIPE.hidden, input_size=64)
+
+
+@pytest.fixture(scope="module")
+def images() -> TrainingImages:
+    targets = (np.arange(24) % 3 == 0).astype(np.int64)
+    pictures = [lesion(seed, dark=bool(target), size=(72, 72)) for seed, target in enumerate(targets)]
+    diagnoses = np.where(targets == 1, 0, np.where(np.arange(24) % 2 == 0, 1, NO_DIAGNOSIS)).astype(np.int64)
+    return TrainingImages(np.stack([np.asarray(p) for p in pictures]), np.arange(24), targets, diagnoses, np.ones(24))
+
+
+def test_the_rate_rises_then_falls_to_nothing():
+    rates = [rate_at(step, 100, 10) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[9] == rates[10] == 1
+    assert all(a > b for a, b in pairwise(rates[10:]))
+    assert rates[55] == pytest.approx(0.5)
+    assert 0 < rates[-1] < 1e-3
+
+
+def test_an_unknown_diagnosis_adds_nothing_to_the_loss():
+    logits, targets = torch.tensor([0.5, -1.0, 2.0]), torch.tensor([1.0, 0.0, 0.0])
+    diagnosis_logits = torch.randn(3, 7, generator=torch.manual_seed(0))
+    recipe = replace(RECIPE, label_smoothing=0.1, diagnosis_weight=0.3)
+    plain = binary_cross_entropy_with_logits(logits, torch.tensor([0.95, 0.05, 0.05]))
+
+    unknown = torch.full((3,), NO_DIAGNOSIS)
+    assert screening_loss(logits, diagnosis_logits, targets, unknown, recipe) == pytest.approx(float(plain))
+    some = torch.tensor([0, NO_DIAGNOSIS, 4])
+    known = cross_entropy(diagnosis_logits[[0, 2]], some[[0, 2]], reduction="sum") / 3
+    found = screening_loss(logits, diagnosis_logits, targets, some, recipe)
+    assert float(found) == pytest.approx(float(plain + 0.3 * known), rel=1e-5)
+    without = replace(recipe, diagnosis_weight=0.0)
+    assert float(screening_loss(logits, diagnosis_logits, targets, some, without)) == pytest.approx(float(plain))
+
+
+def test_frozen_stages_stay_and_the_others_learn(images):
+    network = _network()
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    history = fine_tune(network, images, RECIPE, device=CPU, quiet=True)
+    assert [row["epoch"] for row in history] == [1, 2]
+    changed = {name for name, tensor in network.state_dict().items() if not torch.equal(tensor, before[name])}
+    frozen = {name for name in before if name.startswith(("backbone.conv_stem", "backbone.bn1", "backbone.blocks.0."))}
+    assert len(frozen) > 10
+    assert not {name for name in changed & frozen if "num_batches" not in name}  # the statistics of batch norm neither
+    for trained in ("backbone.blocks.1.0.conv_pw.weight", "backbone.bn2.running_mean", "head.out.weight"):
+        assert trained in changed
+    assert not network.training
+
+
+def test_it_learns(images):
+    recipe = replace(RECIPE, epochs=4, ema_decay=0.5)
+    history = fine_tune(_network(), images, recipe, device=CPU, quiet=True)
+    assert history[-1]["train_loss"] < history[0]["train_loss"]
+    assert history[-1]["train_auc"] > 0.8
+
+
+def test_what_is_kept_is_the_moving_average(images):
+    """One step: the average is decay * start + (1 - decay) * the weights after the step."""
+    recipe = replace(RECIPE, epochs=1, epoch_images=16, batch_size=8, layer_decay=1.0)
+    start, last, averaged = _network(), _network(), _network()
+    fine_tune(last, images, replace(recipe, ema_decay=0.0), device=CPU, quiet=True)
+    fine_tune(averaged, images, replace(recipe, ema_decay=0.9), device=CPU, quiet=True)
+    name = "out.weight"
+    begin, end, kept = (dict(n.head.named_parameters())[name].detach() for n in (start, last, averaged))
+    assert not torch.allclose(kept, end)
+    # timm warms the decay up: 0 for the first step and below 0.9 for the second, so the end still counts for most.
+    assert (kept - end).norm() < (kept - begin).norm()
+
+
+def test_a_killed_run_resumes_to_the_result_of_an_uninterrupted_one(images, tmp_path, monkeypatch):
+    whole, resumed = _network(), _network()
+    expected = fine_tune(whole, images, RECIPE, device=CPU, quiet=True)
+    options = {"device": CPU, "checkpoint": tmp_path / "c.safetensors", "fingerprint": "x", "quiet": True}
+
+    def save_and_die(*arguments: object) -> None:
+        save_checkpoint(*arguments)  # type: ignore[arg-type]
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("isic_screen.training.fine_tuning.save_checkpoint", save_and_die)
+        with pytest.raises(KeyboardInterrupt):
+            fine_tune(_network(), images, RECIPE, **options)
+    found = fine_tune(resumed, images, RECIPE, resume=True, **options)
+    assert [row["train_loss"] for row in found] == [row["train_loss"] for row in expected]
+    for name, tensor in whole.state_dict().items():
+        assert torch.equal(tensor, resumed.state_dict()[name]), name
+
+
+def test_another_runs_checkpoint_is_refused(images, tmp_path):
+    options = {"device": CPU, "checkpoint": tmp_path / "c.safetensors", "quiet": True}
+    fine_tune(_network(), images, replace(RECIPE, epochs=1), fingerprint="one", **options)
+    with pytest.raises(TrainingError, match="another recipe or other data"):
+        fine_tune(_network(), images, RECIPE, fingerprint="two", resume=True, **options)
+
+
+def test_a_loss_that_is_not_finite_stops_with_a_sentence(images):
+    network = _network()
+    with torch.no_grad():
+        network.head.out.bias.fill_(math.nan)
+    with pytest.raises(TrainingError, match="Lower learning_rate"):
+        fine_tune(network, images, RECIPE, device=CPU, quiet=True)
+
+
+def test_too_many_frozen_stages_are_refused():
+    with pytest.raises(ValueError, match="stages that can be frozen"):
+        _network().freeze_stages(50)
+
+
+@pytest.mark.parametrize(("stride", "padding"), [(1, 2), (2, 0)])
+def test_fast_depthwise_gives_the_gradients_of_the_plain_convolution(stride, padding):
+    torch.manual_seed(0)
+    inputs, weight = torch.randn(2, 6, 11, 11), torch.randn(6, 1, 5, 5)
+
+    def gradients(dtype: torch.dtype, *, fast: bool) -> tuple[torch.Tensor, ...]:
+        x, w = inputs.to(dtype).requires_grad_(), weight.clone().requires_grad_()
+        if fast:
+            with FastDepthwise():
+                out = torch.nn.functional.conv2d(x, w, None, stride, padding, 1, 6)
+        else:
+            out = torch.nn.functional.conv2d(x, w.to(dtype), None, stride, padding, 1, 6)
+        out.float().square().sum().backward()
+        return out.detach().float(), x.grad.float(), w.grad.float()
+
+    for fast, exact in zip(gradients(torch.bfloat16, fast=True), gradients(torch.float32, fast=False), strict=True):
+        assert torch.allclose(fast, exact, rtol=0.03, atol=0.03 * float(exact.abs().max()))
+
+
+def test_fast_depthwise_leaves_other_convolutions_alone():
+    inputs, weight = torch.randn(1, 4, 5, 5, dtype=torch.bfloat16), torch.randn(8, 4, 3, 3, dtype=torch.bfloat16)
+    with FastDepthwise():
+        found = torch.nn.functional.conv2d(inputs, weight)
+    assert torch.equal(found, torch.nn.functional.conv2d(inputs, weight))
+
+
+def test_the_diagnosis_reads_the_features_of_the_network():
+    module = WithDiagnosis(_network()).eval()
+    batch = torch.randn(2, 3, 64, 64)
+    logits, diagnosis = module(batch)
+    assert torch.allclose(logits, module.network(batch), atol=1e-5)
+    assert torch.allclose(diagnosis, module.diagnosis(module.network.features(batch)), atol=1e-5)

@@ -1,0 +1,97 @@
+"""Measure what each choice of a recipe is worth: `python train/ablate.py --data DIR … --out DIR`.
+
+Every entry of train/ablation.toml is cross-validated and its held-out scores kept in OUT/NAME.csv, so that a killed run
+goes on and a single entry can be measured again by deleting its file. The table is made anew from these files.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))  # run from a clone: the package is not installed
+
+import pandas as pd  # noqa: E402
+import torch  # noqa: E402
+
+from isic_screen.data.tables import DataSet, read_sources  # noqa: E402
+from isic_screen.errors import ScreenError  # noqa: E402
+from isic_screen.evaluation.ablation import compare, table_of  # noqa: E402
+from isic_screen.training.experiment import Experiment, Setting, say  # noqa: E402
+from isic_screen.training.recipe import FineTuneRecipe, HeadRecipe, load_recipe  # noqa: E402
+from isic_screen.training.whole_network import WholeNetwork  # noqa: E402
+
+BASE = "base"
+KEPT = ["source", "image_id", "logit", "camera", "fold"]
+
+
+def main() -> int:
+    """Exit status 0 when the table was written, 2 with a sentence when something was not usable."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", action="append", required=True, type=Path, metavar="DIR", help="repeat for several")
+    parser.add_argument("--entries", type=Path, default=ROOT / "train" / "ablation.toml", metavar="FILE")
+    parser.add_argument("--only", action="append", metavar="NAME", help="run these entries; the table takes all found")
+    parser.add_argument("--out", type=Path, default=Path("runs/ablation"), metavar="DIR", help="default: %(default)s")
+    parser.add_argument("--json", type=Path, default=ROOT / "assets" / "ablation.json", metavar="FILE")
+    parser.add_argument("--table", type=Path, default=ROOT / "assets" / "ABLATION.md", metavar="FILE")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="for all fine-tuned entries")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "isic-screen"
+    parser.add_argument("--cache", type=Path, default=cache, metavar="DIR", help="default: %(default)s")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="default: %(default)s")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="decoding threads")
+    given = parser.parse_args()
+    entries = tomllib.loads(given.entries.read_text(encoding="utf-8"))
+    try:
+        data = read_sources(given.data)
+        for name, entry in entries.items():
+            if given.only and name not in given.only:
+                continue
+            file = given.out / f"{name}.csv"
+            if not file.is_file():
+                say(f"== {name}: {entry['why']}")
+                _cross_validate(name, entry, entries[BASE], data, given).to_csv(file, index=False, float_format="%.9g")
+    except ScreenError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    scores = {name: file for name in entries if (file := given.out / f"{name}.csv").is_file()}
+    if BASE not in scores:
+        print(f"error: {given.out} holds no {BASE}.csv to compare with. Run without --only first.", file=sys.stderr)
+        return 2
+    results = compare({name: pd.read_csv(file) for name, file in scores.items()}, data.rows, base=BASE)
+    for name, result in results.items():
+        result |= {"why": entries[name]["why"], "set": entries[name].get("set", {})}
+    given.json.write_text(json.dumps(results, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    given.table.write_text(table_of(results, BASE), encoding="utf-8")
+    say(f"Wrote {given.json} and {given.table}")
+    return 0
+
+
+def _cross_validate(
+    name: str, entry: dict[str, Any], base: dict[str, Any], data: DataSet, given: argparse.Namespace
+) -> pd.DataFrame:
+    """Held-out scores of every image."""
+    own_recipe = "recipe" in entry
+    lines = entry.get("set", {}) if own_recipe else base.get("set", {}) | entry.get("set", {})
+    overrides = [f"{key}={json.dumps(value)}" for key, value in lines.items()]
+    recipe = load_recipe(entry.get("recipe", base["recipe"]), overrides)
+    if isinstance(recipe, FineTuneRecipe):
+        recipe = load_recipe(entry.get("recipe", base["recipe"]), [*overrides, *given.set])
+    out = given.out / name
+    out.mkdir(parents=True, exist_ok=True)
+    setting = Setting(out, given.cache, torch.device(given.device), given.workers, resume=True)
+    if isinstance(recipe, HeadRecipe):
+        held_out = Experiment.prepare(data, recipe, setting).cross_validate().assign(camera=float("nan"))
+    elif isinstance(recipe, FineTuneRecipe):
+        run = WholeNetwork.prepare(data, recipe, setting)
+        held_out = run.cross_validate(run.folds(), with_novelty=False)
+    else:
+        raise TypeError(f"a recipe of an unknown kind: {type(recipe).__name__}")
+    return held_out[KEPT]
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
