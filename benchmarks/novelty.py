@@ -23,7 +23,6 @@ from sklearn.metrics import roc_auc_score
 from benchmarks.measure import write_result
 from benchmarks.quality_rates import generated, ordinary
 from isic_screen.artifact import BUNDLED_MODEL, load_model
-from isic_screen.evaluation.camera_probe import of_camera
 from isic_screen.novelty import KNOWN_SHARE
 from isic_screen.screener import Screener, Screening
 
@@ -62,7 +61,6 @@ def _refused(rows: pd.DataFrame) -> dict[str, dict[str, float]]:
         refused[members.index] = members["novelty"] >= cut_off
     parts = {"all": rows, **{str(source): part for source, part in rows.groupby("source")}}
     parts["melanomas"] = rows[rows["target"] == 1]
-    parts["6000x4000 originals"] = rows[of_camera(rows)]
     return {
         name: {
             "photos": len(part),

@@ -76,6 +76,17 @@ class Screener:
             )
         ]
 
+    def spread(self, photo: Image.Image) -> tuple[float, float]:
+        """The lowest and highest probability among the photo's eight flips and quarter turns.
+
+        A dermatoscope has no up or down, so all eight are the same lesion: where they disagree across the threshold,
+        the answer hangs on chance. Eight forward passes, so only on demand. It is no confidence interval.
+        """
+        turns = [None, *(Image.Transpose(number) for number in range(7))]  # the 7 of Pillow and the photo as it is
+        found = self.screen_many([photo if turn is None else photo.transpose(turn) for turn in turns])
+        probabilities = [screening.probability for screening in found]
+        return min(probabilities), max(probabilities)
+
 
 def _quality(photo: Image.Image, distance: float | None) -> Quality:
     quality = assess(photo)

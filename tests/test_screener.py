@@ -3,6 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from isic_screen import Screener, load_model, open_photo
 from isic_screen.artifact import Model
@@ -67,3 +68,16 @@ def test_real_photos_are_scored(bundled_model: Model, shared_data):
     screenings = [screener.screen(open_photo(file)) for file in files]
     assert len({round(screening.probability, 6) for screening in screenings}) == len(files) == 8
     assert all(screening.quality.verdict != "unfit" for screening in screenings)
+
+
+def test_the_spread_is_that_of_the_eight_views(lite0_file):
+    screener = Screener(load_model(lite0_file))
+    photo = lesion(5, dark=True)
+    low, high = screener.spread(photo)
+    pixels = np.asarray(photo)
+    views = [np.rot90(side, turns) for side in (pixels, pixels[:, ::-1]) for turns in range(4)]
+    expected = [screener.screen(Image.fromarray(view.copy())).probability for view in views]
+    assert low == pytest.approx(min(expected), rel=1e-4)
+    assert high == pytest.approx(max(expected), rel=1e-4)
+    assert low < screener.screen(photo).probability + 1e-9
+    assert high > low

@@ -21,6 +21,7 @@ import torch  # noqa: E402
 from isic_screen.data.tables import DataSet, read_sources  # noqa: E402
 from isic_screen.errors import ScreenError  # noqa: E402
 from isic_screen.evaluation.ablation import compare, table_of  # noqa: E402
+from isic_screen.evaluation.camera_probe import probe_camera  # noqa: E402
 from isic_screen.training.experiment import Experiment, Setting, say  # noqa: E402
 from isic_screen.training.recipe import FineTuneRecipe, HeadRecipe, load_recipe  # noqa: E402
 from isic_screen.training.whole_network import WholeNetwork  # noqa: E402
@@ -84,13 +85,23 @@ def _cross_validate(
     out.mkdir(parents=True, exist_ok=True)
     setting = Setting(out, given.cache, torch.device(given.device), given.workers, resume=True)
     if isinstance(recipe, HeadRecipe):
-        held_out = Experiment.prepare(data, recipe, setting).cross_validate().assign(camera=float("nan"))
+        held_out = _with_camera(Experiment.prepare(data, recipe, setting))
     elif isinstance(recipe, FineTuneRecipe):
         run = WholeNetwork.prepare(data, recipe, setting)
         held_out = run.cross_validate(run.folds(), with_novelty=False)
     else:
         raise TypeError(f"a recipe of an unknown kind: {type(recipe).__name__}")
     return held_out[KEPT]
+
+
+def _with_camera(run: Experiment) -> pd.DataFrame:
+    """Held-out scores of heads on a frozen backbone, whose features are probed fold by fold as the others are."""
+    held_out = run.cross_validate().assign(camera=float("nan"))
+    if run.features is not None:
+        for _, part in held_out.groupby("fold"):
+            features = run.features.plain[part.index.to_numpy()]
+            held_out.loc[part.index, "camera"] = probe_camera(features, part, seed=run.recipe.seed)
+    return held_out
 
 
 if __name__ == "__main__":

@@ -14,9 +14,11 @@ from isic_screen.calibration import cross_fitted, fit_platt
 from isic_screen.data.splits import TRAIN, VALIDATION, fold_rows, split_rows
 from isic_screen.data.tables import DataSet, read_sources
 from isic_screen.errors import TrainingError
+from isic_screen.evaluation.contact_sheet import save_worst
 from isic_screen.evaluation.figures import save_curves
 from isic_screen.evaluation.fine_tuning_curves import save_fine_tuning_curves
 from isic_screen.evaluation.report import write_report
+from isic_screen.evaluation.sharpness import with_sharpness
 from isic_screen.network import ScreenNet
 from isic_screen.novelty import KNOWN_SHARE, Novelty
 from isic_screen.operating_point import DEFAULT_SENSITIVITY, SENSITIVITY_TARGETS, ThresholdTable
@@ -136,9 +138,13 @@ def _finish(trained: _Trained, data: DataSet, recipe: Recipe, about: dict[str, A
     notes = ["The shipped thresholds were chosen on these same held-out predictions."]
     if len(reference) < len(held_out):
         notes.append(f"Calibration and thresholds come from {recipe.reference_source} alone.")
+    predictions = with_sharpness(held_out.assign(probability=calibrated), setting.workers)
+    default_threshold = points[f"{DEFAULT_SENSITIVITY:.2f}"]
+    save_worst(predictions, out / "worst_misses.png", threshold=default_threshold, kind="misses")
+    save_worst(predictions, out / "worst_false_alarms.png", threshold=default_threshold, kind="false alarms")
     metrics = write_report(
         out,
-        held_out.assign(probability=calibrated),
+        predictions,
         prevalence=recipe.prevalence,
         operating_points=points,
         title=f"{about['name']}: {recipe.backbone}, evaluated by {basis}",
@@ -161,7 +167,7 @@ def _finish(trained: _Trained, data: DataSet, recipe: Recipe, about: dict[str, A
         calibration=calibration,
         threshold_table=table,
         operating_points=points,
-        default_threshold=points[f"{DEFAULT_SENSITIVITY:.2f}"],
+        default_threshold=default_threshold,
         training=training,
         metrics={"basis": basis, **metrics},
         **about,
