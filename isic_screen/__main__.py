@@ -5,11 +5,21 @@ import os
 import sys
 from contextlib import nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from isic_screen.errors import ScreenError
 
+if TYPE_CHECKING:
+    from isic_screen.artifact import Model
+    from isic_screen.ensemble import Ensemble
+
 UNREADABLE_PHOTOS = 3
 """Exit status when some photo could not be read; 0 when every one was scored, 2 when the command itself failed."""
+
+_UNMEASURED = (
+    "The ensemble's own operating point has not been measured: `python -m isic_screen evaluate` does that, on photos "
+    "with known diagnoses."
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -52,7 +62,13 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.set_defaults(run=_evaluate)
 
     for command in (screen, evaluate):
-        command.add_argument("--model", type=Path, metavar="FILE", help="default: the bundled model")
+        command.add_argument(
+            "--model",
+            action="append",
+            type=Path,
+            metavar="FILE",
+            help="default: the bundled model; repeat it for the mean of several models",
+        )
         command.add_argument(
             "--workers", type=int, default=os.cpu_count() or 1, help="decoding threads; default: %(default)s"
         )
@@ -66,17 +82,30 @@ def _probability(text: str) -> float:
     return value
 
 
+def _load(files: list[Path] | None) -> "Model | Ensemble":
+    """The bundled model, the model of one file, or the ensemble of several."""
+    from isic_screen.artifact import BUNDLED_MODEL, load_model
+    from isic_screen.ensemble import Ensemble
+
+    if files and len(files) > 1:
+        return Ensemble.from_files(files)
+    return load_model(files[0] if files else BUNDLED_MODEL)
+
+
 def _screen(given: argparse.Namespace) -> int:
     # Imported here, so that --help does not wait for torch.
     from tqdm import tqdm
 
-    from isic_screen.artifact import BUNDLED_MODEL, load_model
     from isic_screen.batch import find_photos, screen_files
+    from isic_screen.ensemble import Ensemble
     from isic_screen.export import write_csv
     from isic_screen.screener import Screener
 
     photos = find_photos(given.paths)
-    screener = Screener(load_model(given.model or BUNDLED_MODEL))
+    model = _load(given.model)
+    if isinstance(model, Ensemble):
+        print(f"{model.description} {_UNMEASURED}", file=sys.stderr)
+    screener = model if isinstance(model, Ensemble) else Screener(model)
     threshold = screener.facts.default_threshold if given.threshold is None else given.threshold
     names, files = zip(*photos, strict=True)
     # newline="": csv writes its own line ends
@@ -89,10 +118,9 @@ def _screen(given: argparse.Namespace) -> int:
 
 
 def _evaluate(given: argparse.Namespace) -> int:
-    from isic_screen.artifact import BUNDLED_MODEL, load_model
     from isic_screen.evaluation.model_evaluation import evaluate_model
 
-    evaluate_model(load_model(given.model or BUNDLED_MODEL), given.data, given.out, workers=given.workers)
+    evaluate_model(_load(given.model), given.data, given.out, workers=given.workers)
     print(f"Wrote {given.out / 'report.md'}", file=sys.stderr)
     return 0
 

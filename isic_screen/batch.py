@@ -2,13 +2,20 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from PIL import Image
 
 from isic_screen.data.images import read_photos
 from isic_screen.errors import PhotoError, ScreenError
 from isic_screen.photo import PHOTO_SUFFIXES
-from isic_screen.screener import Screener, Screening
+from isic_screen.screener import Screening
+
+
+class ScreensPhotos(Protocol):
+    """A Screener or an Ensemble: RGB photos in, a Screening each out, in order."""
+
+    def screen_many(self, photos: Sequence[Image.Image]) -> list[Screening]: ...
 
 
 def find_photos(paths: Sequence[Path]) -> list[tuple[str, Path]]:
@@ -30,7 +37,7 @@ def find_photos(paths: Sequence[Path]) -> list[tuple[str, Path]]:
 
 
 def screen_files(
-    screener: Screener, paths: Sequence[Path | str], *, workers: int = 2, batch_size: int = 16
+    screener: ScreensPhotos, paths: Sequence[Path | str], *, workers: int = 2, batch_size: int = 16
 ) -> Iterator[Screening | PhotoError]:
     """A Screening or the PhotoError of each file, in order. Memory is bounded by the batch, not by the number."""
     waiting: list[Image.Image | PhotoError] = []
@@ -42,6 +49,6 @@ def screen_files(
     yield from _screen(screener, waiting)
 
 
-def _screen(screener: Screener, photos: list[Image.Image | PhotoError]) -> list[Screening | PhotoError]:
+def _screen(screener: ScreensPhotos, photos: list[Image.Image | PhotoError]) -> list[Screening | PhotoError]:
     screenings = iter(screener.screen_many([photo for photo in photos if not isinstance(photo, PhotoError)]))
     return [photo if isinstance(photo, PhotoError) else next(screenings) for photo in photos]

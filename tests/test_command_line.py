@@ -2,15 +2,20 @@
 
 import csv
 import json
+import math
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from isic_screen.__main__ import main
-from tests.conftest import ROOT, lesion
+from isic_screen.artifact import save_model
+from isic_screen.calibration import Calibration
+from isic_screen.network import build_network
+from tests.conftest import ROOT, example_facts, lesion
 
 COLUMNS = ["file", "probability", "threshold", "flagged", "quality", "error"]
 
@@ -36,6 +41,17 @@ def photos(tmp_path) -> Path:
     (folder / "broken.jpg").write_bytes(b"no photo")
     (folder / "notes.txt").write_text("not a photo, and not called one")
     return folder
+
+
+@pytest.fixture(scope="module")
+def other_file(tmp_path_factory) -> Path:
+    """A model file beside `lite0_file`: other weights, architecture, calibration and threshold."""
+    torch.manual_seed(1)
+    network = build_network("resnet10t", weights=None, input_size=64)
+    path = tmp_path_factory.mktemp("other") / "other.safetensors"
+    facts = example_facts(network, calibration=Calibration(2.0, 0.5, 0.3), default_threshold=0.3)
+    save_model(path, network, facts)
+    return path
 
 
 def test_screening_a_folder_writes_a_row_a_photo_and_says_which_failed(photos, tmp_path, lite0_file):
@@ -123,6 +139,50 @@ def test_evaluating_writes_the_report(lesion_folder, tmp_path, lite0_file):
     for name in ("predictions.csv", "report.md"):
         assert (tmp_path / "report" / name).stat().st_size > 0
     assert list((tmp_path / "report" / "figures").glob("*.png"))
+
+
+def test_several_models_screen_as_one(photos, tmp_path, lite0_file, other_file):
+    def probabilities(name: str, *models: Path) -> tuple[list[float], list[dict[str, str]], str]:
+        options = [option for model in models for option in ("--model", model)]
+        done = _run("screen", photos, "--csv", tmp_path / name, *options)
+        assert done.returncode == 3, done.stderr  # one photo is broken
+        rows = _rows(tmp_path / name)
+        return [float(row["probability"]) for row in rows if not row["error"]], rows, done.stderr
+
+    ones, _, plain = probabilities("one.csv", lite0_file)
+    others, _, _ = probabilities("other.csv", other_file)
+    both, rows, told = probabilities("both.csv", lite0_file, other_file)
+    assert ones != others
+    for one, other, mean in zip(ones, others, both, strict=True):
+        odds = math.sqrt(one / (1 - one) * other / (1 - other))
+        assert mean == pytest.approx(odds / (1 + odds), rel=1e-4)
+    odds = math.sqrt(0.03 / 0.97 * 0.3 / 0.7)
+    for row in rows:
+        assert float(row["threshold"]) == pytest.approx(odds / (1 + odds), rel=1e-5)
+    assert "own operating point has not been measured" in told
+    assert "ensemble" not in plain
+
+
+def test_several_models_at_different_prevalences_are_refused(photos, tmp_path, lite0_file, capsys):
+    torch.manual_seed(1)
+    network = build_network("resnet10t", weights=None, input_size=64)
+    path = tmp_path / "common.safetensors"
+    save_model(path, network, example_facts(network, calibration=Calibration(1.0, 0.0, 0.5, prevalence=0.05)))
+    assert main(["screen", str(photos), "--model", str(lite0_file), "--model", str(path)]) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("error: ")
+    assert str(lite0_file) in error
+    assert str(path) in error
+
+
+def test_evaluating_several_models_writes_one_report(lesion_folder, tmp_path, lite0_file, other_file):
+    models = ["--model", lite0_file, "--model", other_file]
+    done = _run("evaluate", "--data", lesion_folder, "--out", tmp_path / "report", *models)
+    assert done.returncode == 0, done.stderr
+    metrics = json.loads((tmp_path / "report" / "metrics.json").read_text())
+    assert metrics["overall"]["n"] == 48
+    assert "shipped_members' mean" in metrics["overall"]["operating_points"]
+    assert "An ensemble of 2 models" in (tmp_path / "report" / "report.md").read_text()
 
 
 def test_evaluating_on_one_class_says_so_and_invents_nothing(lesion_folder, tmp_path, lite0_file):

@@ -49,10 +49,15 @@ def diagnosis_targets(rows: pd.DataFrame) -> NDArray[np.int64]:
 
 
 def cameras(rows: pd.DataFrame) -> pd.Series:
-    """A name for the original size of each row where enough images of both classes have it, else "other"."""
+    """A name for the original size of each row where enough images of both classes have it, else "other".
+
+    Where the other sizes of a source lack a class, its cameras cannot be balanced: then all its rows have one name.
+    """
     size = rows["source"] + " " + rows["width"].map("{:g}".format) + "x" + rows["height"].map("{:g}".format)
     counts = pd.crosstab(size, rows["target"]).reindex(columns=[0, 1], fill_value=0)
-    return size.where(size.map(counts.min(axis=1)) >= FEW, rows["source"] + " other")
+    names = size.where(size.map(counts.min(axis=1)) >= FEW, rows["source"] + " other")
+    lacking = rows["target"].groupby(names).transform("nunique").groupby(rows["source"]).transform("min") < 2
+    return names.mask(lacking, rows["source"])
 
 
 def sampling_weights(

@@ -1,0 +1,117 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from isic_screen.data.images import read_photos
+from isic_screen.errors import DataError
+from isic_screen.photo import open_photo
+from isic_screen.training import pixels as pixels_module
+from isic_screen.training.pixels import cached_pixels
+from tests.conftest import lesion
+
+
+@pytest.fixture
+def paths(tmp_path) -> list[str]:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for number in range(6):
+        lesion(number, dark=number % 2 == 0, size=(90 + 10 * number, 120)).save(folder / f"{number}.jpg", quality=90)
+    return [str(path) for path in sorted(folder.iterdir())]
+
+
+@pytest.fixture
+def decoded(monkeypatch) -> list[str]:
+    """The paths that were decoded, in order."""
+    seen: list[str] = []
+
+    def counting(paths, prepare, workers):
+        seen.extend(paths)
+        return read_photos(paths, prepare, workers)
+
+    monkeypatch.setattr(pixels_module, "read_photos", counting)
+    return seen
+
+
+def test_pixels_are_pillows_bicubic_squares_in_order(paths, tmp_path):
+    pixels = cached_pixels(paths, 48, tmp_path / "cache", workers=2)
+    assert pixels.images.shape == (6, 48, 48, 3)
+    assert pixels.images.dtype == np.uint8
+    assert pixels.unreadable == {}
+    for row, path in enumerate(paths):
+        expected = np.asarray(open_photo(path).resize((48, 48), Image.Resampling.BICUBIC))
+        np.testing.assert_array_equal(pixels.images[row], expected)
+
+
+def test_a_second_time_nothing_is_decoded(paths, tmp_path, decoded):
+    first = cached_pixels(paths, 32, tmp_path / "cache", workers=2)
+    assert decoded == paths
+    second = cached_pixels(paths, 32, tmp_path / "cache", workers=2)
+    assert decoded == paths
+    np.testing.assert_array_equal(first.images, second.images)
+    assert isinstance(second.images, np.memmap)
+
+
+def test_the_cache_is_for_contents_and_not_for_names(paths, tmp_path, decoded):
+    cached_pixels(paths, 32, tmp_path / "cache", workers=2)
+    moved = shutil.copytree(tmp_path / "images", tmp_path / "moved")
+    cached_pixels([str(path) for path in sorted(moved.iterdir())], 32, tmp_path / "cache", workers=2)
+    assert decoded == paths
+
+
+def test_what_changes_the_pixels_is_decoded_anew(paths, tmp_path, decoded):
+    cache = tmp_path / "cache"
+    first = cached_pixels(paths, 32, cache, workers=2)
+    backwards = cached_pixels(paths[::-1], 32, cache, workers=2)
+    np.testing.assert_array_equal(backwards.images[::-1], first.images)
+    assert cached_pixels(paths, 40, cache, workers=2).images.shape == (6, 40, 40, 3)
+    assert len(decoded) == 18
+    lesion(77, dark=True).save(paths[3], quality=90)
+    changed = cached_pixels(paths, 32, cache, workers=2)
+    assert len(decoded) == 24
+    assert [row for row in range(6) if (changed.images[row] != first.images[row]).any()] == [3]
+
+
+def test_unreadable_photos_are_black_and_told_again_from_the_cache(paths, tmp_path, decoded):
+    (tmp_path / "images" / "2.jpg").write_bytes(b"no photo")
+    for _ in range(2):
+        pixels = cached_pixels(paths, 32, tmp_path / "cache", workers=2)
+        assert list(pixels.unreadable) == [2]
+        assert "2.jpg" in pixels.unreadable[2]
+        assert not pixels.images[2].any()
+        assert all(pixels.images[row].any() for row in (0, 1, 3, 4, 5))
+    assert len(decoded) == 6
+
+
+def test_no_readable_photo_is_an_error_each_time(paths, tmp_path):
+    for path in paths:
+        with open(path, "wb") as file:
+            file.write(b"no photo")
+    for _ in range(2):
+        with pytest.raises(DataError, match="None of the 6 photos"):
+            cached_pixels(paths, 32, tmp_path / "cache", workers=2)
+
+
+def test_a_file_that_is_gone_is_named(paths, tmp_path):
+    with pytest.raises(DataError, match="gone"):
+        cached_pixels([*paths, str(tmp_path / "gone.jpg")], 32, tmp_path / "cache", workers=2)
+
+
+def test_only_whole_tables_stay(paths, tmp_path, monkeypatch):
+    cache = tmp_path / "cache"
+
+    def breaking(paths, prepare, workers):
+        yield from list(read_photos(paths, prepare, workers))[:3]
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pixels_module, "read_photos", breaking)
+        with pytest.raises(KeyboardInterrupt):
+            cached_pixels(paths, 32, cache, workers=2)
+    assert list(cache.iterdir()) == []
+    pixels = cached_pixels(paths, 32, cache, workers=2)
+    assert all(image.any() for image in pixels.images)
+    assert sorted(path.suffix for path in cache.iterdir()) == [".json", ".npy"]
+    assert [json.loads(file.read_text()) for file in cache.glob("*.json")] == [{}]
