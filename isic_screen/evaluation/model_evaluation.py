@@ -10,12 +10,15 @@ from tqdm import tqdm
 from isic_screen.artifact import Model
 from isic_screen.batch import screen_files
 from isic_screen.data.tables import read_sources
+from isic_screen.ensemble import Ensemble
 from isic_screen.errors import DataError, PhotoError
+from isic_screen.evaluation.contact_sheet import save_worst
 from isic_screen.evaluation.report import write_report
+from isic_screen.evaluation.sharpness import with_sharpness
 from isic_screen.screener import Screener
 
 
-def evaluate_model(model: Model, folders: Sequence[Path], out: Path, *, workers: int = 2) -> dict[str, Any]:
+def evaluate_model(model: Model | Ensemble, folders: Sequence[Path], out: Path, *, workers: int = 2) -> dict[str, Any]:
     """Write the evaluation report of `model` on the data sets in `folders` to `out`; returns its metrics.
 
     An image that cannot be read is left out and named in the report. Raises DataError when none can be read, or the
@@ -24,7 +27,7 @@ def evaluate_model(model: Model, folders: Sequence[Path], out: Path, *, workers:
     data = read_sources(folders)
     notes = list(data.warnings)
     paths = data.rows["path"].tolist()
-    screener = Screener(model)
+    screener = model if isinstance(model, Ensemble) else Screener(model)
     results = list(tqdm(screen_files(screener, paths, workers=workers), total=len(paths), unit="image"))
     failures = [str(result) for result in results if isinstance(result, PhotoError)]
     screenings = [result for result in results if not isinstance(result, PhotoError)]
@@ -41,6 +44,18 @@ def evaluate_model(model: Model, folders: Sequence[Path], out: Path, *, workers:
         logit=[screening.logit for screening in screenings],
         probability=[screening.probability for screening in screenings],
     )
+    model_line = f"{model.facts.backbone}, SHA-256 {model.sha256}"
+    if isinstance(model, Ensemble):
+        # The report's rule on the sigmoid of `logit` means a network's own logit, which an ensemble does not have.
+        model_line += (
+            f"\n\n{model.description} `logit` in predictions.csv is that mean, so that the uncalibrated score is the "
+            "probability here."
+        )
+    predictions = with_sharpness(predictions, workers)
+    out.mkdir(parents=True, exist_ok=True)
+    threshold = model.facts.default_threshold
+    save_worst(predictions, out / "worst_misses.png", threshold=threshold, kind="misses")
+    save_worst(predictions, out / "worst_false_alarms.png", threshold=threshold, kind="false alarms")
     return write_report(
         out,
         predictions,
@@ -48,5 +63,5 @@ def evaluate_model(model: Model, folders: Sequence[Path], out: Path, *, workers:
         operating_points=model.facts.operating_points,
         title=f"{model.facts.name} {model.facts.version} on {data.name}",
         notes=notes,
-        model_line=f"{model.facts.backbone}, SHA-256 {model.sha256}",
+        model_line=model_line,
     )
