@@ -21,7 +21,7 @@ from isic_screen.evaluation.counts import Counts
 from isic_screen.evaluation.intervals import paired_difference
 from isic_screen.evaluation.metrics import roc_auc
 from isic_screen.training.about import load_about
-from isic_screen.training.recipe import Recipe, load_recipe
+from isic_screen.training.recipe import HeadRecipe, Recipe, load_recipe
 from isic_screen.training.run import Setting, train
 
 
@@ -31,7 +31,10 @@ def main() -> None:
     parser.add_argument("--backbone", default="tf_efficientnet_lite0")
     given = parser.parse_args()
     # No early stopping: both ways run the paper's ten epochs, so that their times compare.
-    recipe = replace(load_recipe("paper"), backbone=given.backbone, folds=0, stopping_patience=100)
+    paper = load_recipe("paper", [f'backbone="{given.backbone}"', "folds=0", "stopping_patience=100"])
+    if not isinstance(paper, HeadRecipe):
+        raise TypeError("the paper recipe does not train a head on a frozen backbone")
+    recipe: HeadRecipe = paper
 
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)

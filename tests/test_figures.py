@@ -74,6 +74,7 @@ def test_all_figures_are_drawn_and_name_the_sample(figures_and_block):
     figures, block = figures_and_block
     assert list(figures) == [
         "roc",
+        "decision_curve",
         "precision_recall_threshold",
         "confusion_matrix",
         "reliability",
@@ -161,7 +162,7 @@ def test_histograms_of_each_class_sum_to_one(figures_and_block):
 )
 def test_nothing_is_cut_off_whatever_the_sample(rows):
     figures, _ = drawn(rows, SHIPPED)
-    assert len(figures) == 5
+    assert len(figures) == 6
     for figure in figures.values():
         assert_fits(figure)
 

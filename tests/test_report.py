@@ -16,7 +16,14 @@ from isic_screen.evaluation.report import METRIC_LABELS, estimate, write_report
 from tests.simulated import simulated_predictions
 
 SHIPPED = {"0.95": 0.007}
-FIGURES = {"roc", "precision_recall_threshold", "confusion_matrix", "reliability", "score_histogram"}
+FIGURES = {
+    "roc",
+    "decision_curve",
+    "precision_recall_threshold",
+    "confusion_matrix",
+    "reliability",
+    "score_histogram",
+}
 
 
 def written(out: Path, predictions: pd.DataFrame, **given: Any) -> tuple[dict[str, Any], str]:
@@ -106,8 +113,28 @@ def test_several_sources_have_sections_and_figures_of_their_own(tmp_path, predic
     assert "## my photos (2)\n" in text
     shown = re.findall(r"\]\((figures/\S+\.png)\)", text)
     assert "figures/my-photos-2-_roc.png" in shown
-    assert len(shown) == 10
+    assert len(shown) == 12
     assert all((tmp_path / file).is_file() for file in shown)
+
+
+def test_the_decision_curve_stands_beside_the_roc_curve(report):
+    shown = re.findall(r"!\[([^\]]+)\]", report[2])
+    assert shown[:2] == ["ROC curve", "Decision curve"]
+
+
+def test_subgroups_are_a_table_with_the_metrics_numbers(tmp_path, predictions, report):
+    sites = np.where(np.arange(240) < 8, "nail | toe", "torso")
+    metrics, text = written(tmp_path, predictions.assign(sex=["female", "male"] * 120, site=sites))
+    by = metrics["overall"]["subgroups"]["by"]
+    for group in by["sex"]:
+        counts = f"{group['positives']} / {group['negatives']}"
+        values = " | ".join(estimate(group[name]) for name in ("roc_auc", "sensitivity", "specificity"))
+        assert f"| sex: {group['label']} | {counts} | {values} |" in text
+    toe = by["body site"][1]
+    few = f"{toe['positives']} / {toe['negatives']} | too few to say | too few to say | too few to say |"
+    assert f"| body site: nail \\| toe | {few}" in text
+    assert "at the threshold 0.007 (95 % sensitivity, as shipped)" in text
+    assert "Groups of people" not in report[2]  # of a table that knows nothing of them
 
 
 @pytest.mark.parametrize(("target", "reason"), [(0, "there is no melanoma"), (1, "images are melanomas")])

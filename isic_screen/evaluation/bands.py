@@ -41,8 +41,7 @@ class Bands:
         alarms = np.linspace(0, 1, _GRID)
         low, high = threshold_range(probabilities)
         thresholds = expit(np.linspace(logit(low), logit(high), _GRID))
-        # Column of the counts at which everyone at or above the threshold, and nobody else, is flagged.
-        column = np.searchsorted(-ranking.thresholds, -thresholds, side="right")
+        column = ranking.columns_at(thresholds)
         enough = (probabilities >= thresholds[:, None]).sum(axis=1) >= MIN_FLAGGED
 
         def measure(weights: Floats) -> dict[str, Floats]:
@@ -57,7 +56,7 @@ class Bands:
         draws = resample(measure, rows["group"].to_numpy(), resamples=resamples, seed=seed)
         whole = measure(np.ones((1, len(rows))))
         grids = {"roc": alarms, "recall": thresholds, "precision": thresholds}
-        return cls(**{name: Band(grids[name], whole[name][0], *_percentiles(draws[name])) for name in grids})
+        return cls(**{name: Band(grids[name], whole[name][0], *percentiles(draws[name])) for name in grids})
 
 
 def threshold_range(probabilities: Floats) -> tuple[float, float]:
@@ -74,7 +73,7 @@ def _upper(x: Floats, alarms: Floats, sensitivity: Floats) -> Floats:
     return np.interp(x, alarms, sensitivity)  # takes the last, so the highest, of points with the same x
 
 
-def _percentiles(draws: Floats) -> tuple[Floats, Floats]:
+def percentiles(draws: Floats) -> tuple[Floats, Floats]:
     """2.5th and 97.5th percentile of each column, nan where too many resamples are undefined."""
     ends = np.full((2, draws.shape[1]), np.nan)
     enough = np.isnan(draws).mean(axis=0) <= MAX_UNDEFINED_SHARE

@@ -112,6 +112,10 @@ class Ranking:
             self._accumulate(sorted_weights * self._is_melanoma), self._accumulate(sorted_weights * ~self._is_melanoma)
         )
 
+    def columns_at(self, thresholds: Floats) -> NDArray[np.intp]:
+        """Columns (T,) of the counts at which everyone at or above each of `thresholds` (T,) is flagged."""
+        return np.searchsorted(-self.thresholds, -thresholds, side="right")
+
     def _accumulate(self, weights: Floats) -> Floats:
         total = np.zeros((len(weights), len(self._starts) + 1))
         if len(self._starts):

@@ -8,10 +8,12 @@ import pandas as pd
 
 from isic_screen.calibration import STATED_PREVALENCE
 from isic_screen.errors import DataError
+from isic_screen.evaluation.camera_probe import of_camera
 from isic_screen.evaluation.counts import Floats, Ranking
 from isic_screen.evaluation.intervals import RESAMPLES, bootstrap
 from isic_screen.evaluation.operating import operating_points as evaluate_operating_points
 from isic_screen.evaluation.reliability import BINS, bin_of, calibratedness, reliability_bins
+from isic_screen.evaluation.subgroups import MIN_OF_CLASS, evaluate_subgroups
 from isic_screen.operating_point import SENSITIVITY_TARGETS
 
 COLUMNS = ("image_id", "source", "group", "target", "logit", "probability")
@@ -26,6 +28,9 @@ METHODS = {
     f"each other image by (1 - prevalence) / others; calibration_error takes {BINS} bins of equally many images and "
     "is above 0 even for perfect probabilities, so its interval reflects the percentiles at the value",
     "brier_reference": "Brier score of telling everyone the prevalence: prevalence * (1 - prevalence)",
+    "subgroups": "AUC with the bootstrap over groups, sensitivity and specificity as proportions, at the threshold "
+    f"given; no value where it would rest on fewer than {MIN_OF_CLASS} images of a class; not corrected for their "
+    "number, so that some stand apart by chance",
     "pooling": "never over sources: a score that tells the sources apart would be taken for skill",
 }
 
@@ -38,8 +43,9 @@ def evaluate(
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> dict[str, Any]:
-    """Measure `predictions`: one row an image, columns `COLUMNS`; others are ignored, but `width` and `height` of
-    the camera's original, in pixels, give the AUC without the size that betrays the class in ISIC 2020.
+    """Measure `predictions`: one row an image, columns `COLUMNS`; others are ignored, but for those that `subgroups`
+    tells groups of people and photos by. Of them `width` and `height` of the camera's original, in pixels, also give
+    the AUC without the size that betrays the class in ISIC 2020.
 
     `probability` is calibrated at `prevalence`; `operating_points` are the thresholds that the model ships with, named
     by the sensitivity aimed at ("0.95"), on the same scale. With several sources "overall" has no figures of its own.
@@ -132,15 +138,15 @@ def _evaluate_source(
 
     estimates = bootstrap(measure, targets, groups, inflated={"calibration_error"}, resamples=resamples, seed=seed)
     bins = reliability_bins(probabilities, is_melanoma, prevalence=prevalence)
+    points = evaluate_operating_points(rows, shipped, prevalence=prevalence, resamples=resamples, seed=seed)
     return {
         **_sample(rows),
         "reason": None,
         "metrics": {name: estimate.to_dict() for name, estimate in estimates.items()},
-        "operating_points": evaluate_operating_points(
-            rows, shipped, prevalence=prevalence, resamples=resamples, seed=seed
-        ),
+        "operating_points": points,
         "reliability": [vars(point) for point in bins],
         "camera_shortcut": _camera_shortcut(rows, seed, resamples),
+        "subgroups": evaluate_subgroups(rows, points, resamples=resamples, seed=seed),
     }
 
 
@@ -152,7 +158,7 @@ def _camera_shortcut(rows: pd.DataFrame, seed: int, resamples: int) -> dict[str,
     """
     if not {"width", "height"} <= set(rows.columns):
         return None
-    of_size = (rows[["width", "height"]].max(axis=1) == 6000) & (rows[["width", "height"]].min(axis=1) == 4000)
+    of_size = of_camera(rows)
     if not of_size.any():
         return None
     others = rows[~of_size]

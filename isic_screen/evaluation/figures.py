@@ -15,6 +15,8 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 from scipy.special import expit, logit
 
 from isic_screen.evaluation.bands import MIN_FLAGGED, Band, Bands, threshold_range
+from isic_screen.evaluation.decision_curve import decision_band
+from isic_screen.evaluation.decision_figure import decision_figure
 from isic_screen.evaluation.figure_labels import (
     Block,
     interval,
@@ -55,8 +57,10 @@ def evaluation_figures(
     if block["reason"] or not block["positives"] or not block["negatives"]:
         return {"score_histogram": histogram}
     bands = Bands.of(rows, prevalence, resamples=resamples, seed=seed)
+    worth = decision_band(rows, prevalence, resamples=resamples, seed=seed)
     return {
         "roc": roc(bands.roc, block, name=name),
+        "decision_curve": decision_figure(worth, block, name=name, prevalence=prevalence),
         "precision_recall_threshold": precision_recall_threshold(bands, block, name=name, prevalence=prevalence),
         "confusion_matrix": confusion_matrix(block, name=name),
         "reliability": reliability(block, name=name, prevalence=prevalence),

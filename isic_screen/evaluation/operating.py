@@ -91,7 +91,7 @@ def operating_points(
         points[name] |= {
             "reason": None,
             "confusion": asdict(confusion),
-            **{rate: _proportion(rate, confusion, estimates[rate]) for rate in COUNTED},
+            **{rate: proportion(rate, confusion, estimates[rate]) for rate in COUNTED},
             **{rate: estimates[rate].to_dict() for rate in STATED},
             "classification_report": classification_report(flagged, targets),
         }
@@ -119,7 +119,7 @@ def _rates(
     }
 
 
-def _proportion(rate: str, confusion: Confusion, estimate: Estimate) -> dict[str, Any]:
+def proportion(rate: str, confusion: Confusion, estimate: Estimate) -> dict[str, Any]:
     """Count, total and Wilson's interval, with the bootstrap interval beside it; None with a reason where undefined."""
     part, rest = {
         "sensitivity": (confusion.true_positives, confusion.false_negatives),

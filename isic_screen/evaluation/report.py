@@ -14,6 +14,7 @@ from isic_screen.evaluation.figure_style import save
 from isic_screen.evaluation.figures import evaluation_figures
 from isic_screen.evaluation.intervals import RESAMPLES
 from isic_screen.evaluation.operating import COUNTED
+from isic_screen.evaluation.subgroups import TOO_FEW
 
 METRIC_LABELS = {
     "roc_auc": "ROC AUC",
@@ -29,6 +30,7 @@ METRIC_LABELS = {
 }
 _FIGURES = {
     "roc": "ROC curve",
+    "decision_curve": "Decision curve",
     "precision_recall_threshold": "Precision and recall versus threshold",
     "confusion_matrix": "Confusion matrices",
     "reliability": "Reliability",
@@ -69,7 +71,7 @@ def write_report(
             file = f"{_file_name(str(source))}_{stem}.png" if several else f"{stem}.png"
             save(figure, figures_folder / file)
             pictures[str(source)].append((_FIGURES[stem], f"figures/{file}"))
-    extra = [column for column in ("fold",) if column in predictions]
+    extra = [column for column in ("fold", "novelty", "camera") if column in predictions]
     _write(out / "predictions.csv", predictions[[*COLUMNS, *extra]].to_csv(index=False, lineterminator="\n"))
     _write(out / "metrics.json", json.dumps(metrics, indent=1, allow_nan=False) + "\n")
     _write(out / "report.md", _report(metrics, pictures, title, notes, model_line))
@@ -154,10 +156,41 @@ def _source_section(
         *_reasons(point[rate] for point in usable for rate in _PER_1000),
         *(f"{point['label']}: no threshold, as {point['reason']}." for point in points if point["reason"]),
         *(_classification(point) for point in usable if point["chosen_on"] == "fixed"),
+        *_subgroups(block),
         "### Figures",
         *(f"![{label}]({file})" for label, file in pictures),
         *_reasons([metrics["roc_auc"]], "The other figures need both classes"),
     ]
+
+
+def _subgroups(block: Mapping[str, Any]) -> list[str]:
+    """The groups of people and photos; nothing where they are not known."""
+    found = block["subgroups"]
+    if found is None:
+        return []
+    return [
+        "### Groups of people and photos",
+        f"Sensitivity and specificity at the threshold {found['threshold']:.4g} ({found['label']}). "
+        f"{TOO_FEW.capitalize()}: fewer than {found['min_of_class']} melanomas, or others, to measure it on. With so "
+        "many intervals some stand apart by chance, and groups differ in more than their name.",
+        table(
+            ("group", "melanomas / others", "ROC AUC", "sensitivity", "specificity"),
+            [
+                (
+                    # A label is whatever the data set's table says, and could break this one.
+                    f"{characteristic}: {group['label']}".replace("|", "\\|"),
+                    f"{group['positives']:,} / {group['negatives']:,}",
+                    *(_group_cell(group[name]) for name in ("roc_auc", "sensitivity", "specificity")),
+                )
+                for characteristic, groups in found["by"].items()
+                for group in groups
+            ],
+        ),
+    ]
+
+
+def _group_cell(value: Mapping[str, Any]) -> str:
+    return TOO_FEW if value["reason"] == TOO_FEW else estimate(value)
 
 
 _PER_1000 = ("flagged_per_1000", "missed_per_1000", "precision_at_prevalence", "npv_at_prevalence")

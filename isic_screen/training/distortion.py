@@ -25,9 +25,9 @@ _LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601, what Pillow's conversion to 
 class Distortion:
     """What may happen to a training image. Values named for a thing are its probability (0..1), unless said.
 
-    `crop` is the least share of the area that a crop asks for (its aspect of 3:4 to 4:3 can take up to 13 % more off one
-    side), `rotation` in degrees to either side (beside the eight
-    flips and quarter turns), `colour` a strength: 0 leaves colours, 0.2 changes gains by up to about 20 %.
+    `crop` is the least share of the area that a crop asks for (its aspect of 3:4 to 4:3 can take up to 13 % more off
+    one side), `rotation` in degrees to either side (beside the eight flips and quarter turns), `colour` a strength: 0
+    leaves colours, 0.2 changes gains by up to about 20 %.
     """
 
     crop: float
