@@ -121,7 +121,6 @@ def test_the_verdict_is_in_words_with_the_thresholds_meaning(probability, word, 
     assert "threshold of 1.2" in text
     assert percent(probability) in text
     assert "prevalence 1.8" in text
-    assert 'aria-live="polite"' in html
 
 
 def test_exactly_at_the_threshold_is_refer(table):

@@ -3,13 +3,13 @@
 import re
 
 from tests.conftest import ROOT
-from train.write_docs import model_card, with_generated
+from train.write_docs import model_card, reference_block, with_generated
 
 
 def test_the_readme_is_as_its_command_writes_it(bundled_model):
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert with_generated(readme, bundled_model) == readme
-    assert len(re.findall("<!-- generated: ", readme)) == 4
+    assert len(re.findall("<!-- generated: ", readme)) == 6
 
 
 def test_the_model_card_is_as_its_command_writes_it(bundled_model):
@@ -17,7 +17,7 @@ def test_the_model_card_is_as_its_command_writes_it(bundled_model):
 
 
 def test_the_card_shows_the_files_own_figures(bundled_model):
-    auc = bundled_model.facts.metrics["overall"]["metrics"]["roc_auc"]
+    auc = reference_block(bundled_model)["metrics"]["roc_auc"]
     card = model_card(bundled_model)
     assert f"{auc['value']:.3f} ({auc['low']:.3f} to {auc['high']:.3f})" in card
     assert bundled_model.sha256 in card

@@ -62,12 +62,12 @@ def verdict(screening: Screening, point: OperatingPoint) -> str:
     """Quality, verdict and probability of a screening at an operating point. An unfit photo gets no probability."""
     quality = _quality(screening.quality)
     if screening.quality.verdict == "unfit":
-        return f'<div class="card" aria-live="polite">{quality}<p>{texts.UNFIT_ADVICE}</p></div>'
+        return f'<div class="card">{quality}<p>{texts.UNFIT_ADVICE}</p></div>'
     flagged = screening.flagged(point.threshold)
     kind, word, why = ("refer", texts.REFER, texts.REFER_WHY) if flagged else ("below", texts.BELOW, texts.BELOW_WHY)
     prevalence, threshold = percent(point.prevalence), percent(point.threshold)
     return (
-        f'<div class="card {kind}" aria-live="polite">{quality}'
+        f'<div class="card {kind}">{quality}'
         f'<h2 class="verdict">{_icon(kind)} {word}</h2><p class="why">{why.format(threshold=threshold)}</p>'
         f'<p class="probability"><span class="figure">{percent(screening.probability)}</span> '
         f"{texts.PROBABILITY.format(prevalence=prevalence)}</p>"

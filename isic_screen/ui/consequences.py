@@ -49,7 +49,7 @@ def consequences(point: OperatingPoint, table: ThresholdTable, basis: str) -> st
         prevalence=percent(point.prevalence),
     )
     return (
-        f'<div class="card consequences" aria-live="polite"><p class="sentence">{sentence}</p>{_dots(counts)}'
+        f'<div class="card consequences"><p class="sentence">{sentence}</p>{_dots(counts)}'
         f'<div class="tiles">{"".join(tiles)}</div><p class="small">{evidence}</p></div>'
     )
 

@@ -41,6 +41,8 @@ _ON_LOAD = """() => {
     };
     document.addEventListener("error", show("hidden"), true);
     document.addEventListener("load", show(""), true);
+    // On what stays: a region that comes with its text is not read out by a screen reader.
+    for (const id of ["answer", "consequences"]) document.getElementById(id)?.setAttribute("aria-live", "polite");
 }"""
 # In the browser alone: the layer is already there, only its opacity changes.
 _SET_STRENGTH = "(strength) => { document.body.style.setProperty('--heat', strength / 100); }"
