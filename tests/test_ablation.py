@@ -33,7 +33,7 @@ def _scores(rows: pd.DataFrame, signal: float, seed: int, camera: float = np.nan
 
 def test_entries_are_compared_on_the_same_images(rows):
     tables = {"base": _scores(rows, 1.0, 1), "better": _scores(rows, 3.0, 2).iloc[10:]}
-    results = compare(tables, rows.sample(frac=1, random_state=0), base="base", resamples=100)
+    results = compare(tables, rows.sample(frac=1, random_state=0), against={"better": "base"}, resamples=100)
     shared = rows.iloc[10:200]
     expected = roc_auc_score(shared["target"], tables["base"]["logit"].iloc[10:200])
     assert results["base"]["auc"]["a"]["value"] == pytest.approx(expected)
@@ -42,7 +42,7 @@ def test_entries_are_compared_on_the_same_images(rows):
     assert difference["value"] == pytest.approx(results["better"]["auc"]["a"]["value"] - expected)
     assert 0 < difference["low"] < difference["value"] < difference["high"]
     assert results["base"]["difference"] == {}
-    text = table_of({name: {**result, "why": name} for name, result in results.items()}, "base")
+    text = table_of({name: {**result, "why": name} for name, result in results.items()})
     assert f"{expected:.3f}" in text
     assert f"{difference['value']:+.3f}" in text
     json.dumps(results, allow_nan=False)
@@ -56,7 +56,7 @@ def test_groups_split_sources_by_camera_where_sizes_are_known(rows):
 
 def test_nothing_in_common_is_an_error(rows):
     with pytest.raises(DataError, match="no image in common"):
-        compare({"base": _scores(rows, 1, 1).assign(image_id="x")}, rows, base="base", resamples=10)
+        compare({"base": _scores(rows, 1, 1).assign(image_id="x")}, rows, against={}, resamples=10)
 
 
 def test_the_camera_is_recognised_either_way_up():

@@ -50,7 +50,29 @@ def test_the_api_answers_a_broken_file_with_a_sentence(client, tmp_path):
 
 def test_only_the_api_is_public(client):
     named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
-    assert set(named) == {"/screen"}
+    assert set(named) == {"/screen", "/operating_point", "/model"}
+
+
+def test_the_api_says_what_a_threshold_means(client, bundled_model):
+    facts = bundled_model.facts
+    own = client.predict(None, None, api_name="/operating_point")
+    expected = facts.threshold_table.at(facts.default_threshold)
+    assert own["threshold"] == facts.default_threshold
+    assert own["sensitivity"]["count"] == expected.sensitivity.count
+    assert own["per_1000"]["found"] == pytest.approx(expected.per_1000.found)
+    twice = client.predict(facts.default_threshold, 2 * facts.prevalence, api_name="/operating_point")
+    assert twice["per_1000"]["found"] == pytest.approx(2 * own["per_1000"]["found"])
+    assert twice["sensitivity"] == own["sensitivity"]
+    assert twice["ppv"] > own["ppv"]
+    assert "must lie in" in client.predict(1.5, None, api_name="/operating_point")["error"]
+
+
+def test_the_api_tells_about_the_model(client, bundled_model):
+    told = client.predict(api_name="/model")
+    assert told["sha256"] == bundled_model.sha256
+    assert told["limits"] == list(bundled_model.facts.limits)
+    assert told["training"]["sources"] == bundled_model.facts.training["sources"]
+    assert "threshold_table" not in told
 
 
 @pytest.mark.parametrize("mark", [{}, {"meta": {"_type": "gradio.FileData"}}])

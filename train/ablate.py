@@ -27,6 +27,7 @@ from isic_screen.training.recipe import FineTuneRecipe, HeadRecipe, load_recipe 
 from isic_screen.training.whole_network import WholeNetwork  # noqa: E402
 
 BASE = "base"
+SHIPPED = "screen"
 KEPT = ["source", "image_id", "logit", "camera", "fold"]
 
 
@@ -37,6 +38,13 @@ def main() -> int:
     parser.add_argument("--entries", type=Path, default=ROOT / "train" / "ablation.toml", metavar="FILE")
     parser.add_argument("--only", action="append", metavar="NAME", help="run these entries; the table takes all found")
     parser.add_argument("--out", type=Path, default=Path("runs/ablation"), metavar="DIR", help="default: %(default)s")
+    parser.add_argument(
+        "--shipped",
+        type=Path,
+        default=Path("runs/bundled"),
+        metavar="DIR",
+        help="the finished run of the shipped model",
+    )
     parser.add_argument("--json", type=Path, default=ROOT / "assets" / "ablation.json", metavar="FILE")
     parser.add_argument("--table", type=Path, default=ROOT / "assets" / "ABLATION.md", metavar="FILE")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="for all fine-tuned entries")
@@ -58,15 +66,20 @@ def main() -> int:
     except ScreenError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    scores = {name: file for name in entries if (file := given.out / f"{name}.csv").is_file()}
-    if BASE not in scores:
-        print(f"error: {given.out} holds no {BASE}.csv to compare with. Run without --only first.", file=sys.stderr)
+    files = {SHIPPED: given.shipped / "predictions.csv"} | {name: given.out / f"{name}.csv" for name in entries}
+    scores = {name: pd.read_csv(file) for name, file in files.items() if file.is_file()}
+    against = {name: entries[name].get("against", BASE) for name in scores if name not in (BASE, SHIPPED)}
+    if lacking := sorted(set(against.values()) - set(scores)):
+        print(
+            f"error: no scores of {lacking[0]} to compare with: run that first ({files[lacking[0]]}).", file=sys.stderr
+        )
         return 2
-    results = compare({name: pd.read_csv(file) for name, file in scores.items()}, data.rows, base=BASE)
+    results = compare(scores, data.rows, against=against)
     for name, result in results.items():
-        result |= {"why": entries[name]["why"], "set": entries[name].get("set", {})}
+        entry = entries.get(name, {"why": "the run of the shipped model"})
+        result |= {"why": entry["why"], "set": entry.get("set", {})}
     given.json.write_text(json.dumps(results, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    given.table.write_text(table_of(results, BASE), encoding="utf-8")
+    given.table.write_text(table_of(results), encoding="utf-8")
     say(f"Wrote {given.json} and {given.table}")
     return 0
 

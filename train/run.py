@@ -54,7 +54,8 @@ def main() -> int:
             resume=given.resume,
             weights=given.backbone_weights or "imagenet",
             split_file=given.split,
-            command=f"python {shlex.join(sys.argv)}",
+            # As it makes the model from nothing: a run that was resumed is the same run.
+            command=f"python {shlex.join(argument for argument in sys.argv if argument != '--resume')}",
         )
         train(given.data, recipe, load_about(given.about), setting)
     except ScreenError as error:

@@ -162,7 +162,7 @@ def ablation_table() -> str:
             if result["difference"]:
                 change = result["difference"]["auc"][group]
                 matters = change["low"] is not None and (change["low"] > 0 or change["high"] < 0)
-                cell += f" ({change['value']:+.3f}{'*' if matters else ''})"
+                cell += f" ({change['value']:+.3f}{'*' if matters else ''} to {result['against']})"
             cells.append(cell)
         camera = result["camera"]
         rows.append((f"{name}: {result['why']}", *cells, f"{camera['value']:.3f}" if camera else "not probed"))
@@ -302,7 +302,7 @@ By sex, age, site, skin tone, camera and sharpness: [evaluation/report.md](evalu
 
 ### What each choice is worth
 
-Shorter runs of the recipe than the shipped one, on the same folds: AUC, and in brackets the difference to `base` \
+Shorter runs of the recipe than the shipped one, on the same folds: AUC, and in brackets the difference to another entry \
 (* where its 95 % interval leaves out 0; all intervals are in [ABLATION.md](ABLATION.md)). *Camera told*: AUC with which \
 a linear probe on the features tells 6000x4000 originals among benign photos; 0.5 would mean that it cannot.
 

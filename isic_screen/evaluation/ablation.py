@@ -1,4 +1,4 @@
-"""Recipes compared on the same held-out images: each with its own figures and its paired difference to a base."""
+"""Recipes compared on the same held-out images: each with its own figures and its paired difference to another."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -34,10 +34,15 @@ def groups_of_interest(rows: pd.DataFrame) -> dict[str, pd.Series]:
 
 
 def compare(
-    scores: Mapping[str, pd.DataFrame], rows: pd.DataFrame, *, base: str, resamples: int = RESAMPLES, seed: int = 0
+    scores: Mapping[str, pd.DataFrame],
+    rows: pd.DataFrame,
+    *,
+    against: Mapping[str, str],
+    resamples: int = RESAMPLES,
+    seed: int = 0,
 ) -> dict[str, dict[str, Any]]:
     """For every table of held-out scores (source, image_id, logit, camera, fold): METRICS by group, their differences
-    to `base`, and how well the camera was told from the features.
+    to another (`against` names it; an entry it does not name has none), and how well the camera was told.
 
     Only images that all tables have are compared. Intervals are bootstrapped over the `group` of `rows`. The AUC of a
     cross-validation is taken over all its images at once. Raises DataError when the tables share no image.
@@ -52,9 +57,10 @@ def compare(
     rows = shared.reset_index()
     results: dict[str, dict[str, Any]] = {}
     for name, table in aligned.items():
-        logits, reference = table["logit"].to_numpy(), aligned[base]["logit"].to_numpy()
+        other = against.get(name)
+        logits, reference = table["logit"].to_numpy(), aligned[other or name]["logit"].to_numpy()
         values: dict[str, Any] = {metric: {} for metric in METRICS}
-        differences: dict[str, Any] = {metric: {} for metric in METRICS if name != base}
+        differences: dict[str, Any] = {metric: {} for metric in METRICS if other}
         for group, mask in groups_of_interest(rows).items():
             chosen = mask.to_numpy()
             targets, members = rows["target"].to_numpy()[chosen], rows["group"].to_numpy()[chosen]
@@ -70,7 +76,12 @@ def compare(
                     resamples=resamples,
                     seed=seed,
                 ).to_dict()
-        results[name] = {**values, "difference": differences, "camera": _camera(table, rows, resamples, seed)}
+        results[name] = {
+            **values,
+            "against": other,
+            "difference": differences,
+            "camera": _camera(table, rows, resamples, seed),
+        }
     return results
 
 
@@ -94,14 +105,14 @@ def _camera(table: pd.DataFrame, rows: pd.DataFrame, resamples: int, seed: int) 
     return _estimates(table["camera"].to_numpy(float)[probed], size, groups, resamples, seed)["auc"].to_dict()
 
 
-def table_of(results: Mapping[str, Mapping[str, Any]], base: str) -> str:
+def table_of(results: Mapping[str, Mapping[str, Any]]) -> str:
     """The comparison as a Markdown document."""
     groups = list(next(iter(results.values()))["auc"])
     lines = [
         "# What each choice of the recipe is worth",
         "",
         "Written by `python train/ablate.py`. AUC on held-out images of 5-fold cross-validation, by patient or lesion",
-        f"(but for `image-split`), with its 95 % interval; below it the paired difference to `{base}`. Only an",
+        "(but for `image-split`), with its 95 % interval; below it the paired difference to the entry named. Only an",
         "interval that leaves out 0 says that a choice matters. *Camera*: AUC with which a linear probe on the",
         "features tells 6000x4000 originals among benign photos; 0.5 would mean that the features do not know.",
         "",
@@ -113,7 +124,7 @@ def table_of(results: Mapping[str, Mapping[str, Any]], base: str) -> str:
         for group in groups:
             cell = _shown(result["auc"][group], "{:.3f}")
             if result["difference"]:
-                cell += "<br>" + _shown(result["difference"]["auc"][group], "{:+.3f}")
+                cell += f"<br>{_shown(result['difference']['auc'][group], '{:+.3f}')} to {result['against']}"
             cells.append(cell)
         camera = _shown(result["camera"], "{:.3f}") if result["camera"] else "not probed"
         lines.append(f"| **{name}**: {result['why']} | " + " | ".join([*cells, camera]) + " |")

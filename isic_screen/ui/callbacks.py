@@ -1,6 +1,6 @@
 """What a visitor's doings set off: the model runs for a new photo or heat-map method, never for the slider."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -90,3 +90,36 @@ class Callbacks:
         if screening.quality.verdict == "unfit":
             return result
         return {**result, "probability": screening.probability, "flagged": screening.flagged(chosen)}
+
+    def api_operating_point(self, threshold: float | None = None, prevalence: float | None = None) -> dict[str, Any]:
+        """What a threshold means, as JSON: `sensitivity` and `specificity` with their 95 % intervals and counts,
+        `per_1000` people, `ppv`, `npv` and `number_needed_to_refer` at `prevalence` (0 to 1).
+
+        `threshold` is a probability on the scale of `/screen`; without it the model's own. Without `prevalence` the
+        model file's: another one changes the counts of people, not the threshold. `error` says what was out of range.
+        """
+        facts = self.screener.facts
+        chosen = facts.default_threshold if threshold is None else threshold
+        stated = facts.prevalence if prevalence is None else prevalence
+        if not 0 <= chosen <= 1 or not 0 < stated < 1:
+            return {
+                "error": f"threshold must lie in 0 to 1 and prevalence between them, got {chosen:g} and {stated:g}."
+            }
+        point = replace(self.point(chosen), prevalence=stated)
+        return {
+            "threshold": chosen,
+            "prevalence": stated,
+            "sensitivity": asdict(point.sensitivity),
+            "specificity": asdict(point.specificity),
+            "per_1000": asdict(point.per_1000) if point.per_1000 else None,
+            "ppv": point.ppv,
+            "npv": point.npv,
+            "number_needed_to_refer": point.number_needed_to_refer,
+            "error": None,
+        }
+
+    def api_model(self) -> dict[str, Any]:
+        """What the model file says about itself, as JSON; the threshold table is behind `/operating_point`."""
+        facts = asdict(self.screener.facts)
+        del facts["threshold_table"]
+        return {**facts, "sha256": self.screener.model.sha256}

@@ -181,6 +181,15 @@ def build_page(screener: Screener) -> gr.Blocks:
             gr.Button().click(
                 callbacks.api_screen, [api_photo, api_threshold], api_result, api_name="screen", concurrency_limit=2
             )
+            api_prevalence = gr.Number(value=None)
+            gr.Button().click(
+                callbacks.api_operating_point,
+                [api_threshold, api_prevalence],
+                api_result,
+                api_name="operating_point",
+                queue=False,
+            )
+            gr.Button().click(callbacks.api_model, None, api_result, api_name="model", queue=False)
     return page
 
 

@@ -39,7 +39,7 @@ def test_a_photo_gives_quality_verdict_probability_and_heat_map(page: Page, bund
 
 def test_answer_and_consequences_are_read_out_when_they_change(page: Page):
     for place in ("#answer", "#consequences"):
-        assert page.locator(place).get_attribute("aria-live") == "polite"
+        expect(page.locator(place)).to_have_attribute("aria-live", "polite")
 
 
 def test_the_slider_moves_numbers_plot_and_answer_without_the_model(page: Page):
