@@ -149,3 +149,29 @@ def test_without_network_the_hubs_weights_are_an_error_that_says_what_to_do(monk
     monkeypatch.setenv("HF_HUB_CACHE", "/nonexistent")
     with pytest.raises(WeightsError, match=r"could not be fetched.*--backbone-weights.*tf_efficientnet_lite0"):
         build_network("test_efficientnet", weights="imagenet")
+
+
+@pytest.mark.parametrize("backbone", ["convnext_atto", "resnet10t", "efficientnet_b3"])
+def test_the_first_stages_of_any_backbone_can_be_frozen(backbone):
+    network = build_network(backbone, weights=None, input_size=64)
+    network.freeze_stages(2)
+    trained = [name for name, parameter in network.backbone.named_parameters() if parameter.requires_grad]
+    everything = [name for name, _ in network.backbone.named_parameters()]
+    assert 0 < len(trained) < len(everything)
+    assert everything[0] not in trained  # the stem
+    assert everything[-1] in trained
+    before = {name: buffer.clone() for name, buffer in network.backbone.named_buffers()}
+    network.train()
+    network(torch.randn(2, 3, 64, 64))
+    moved = {name for name, buffer in network.backbone.named_buffers() if not torch.equal(buffer, before[name])}
+    owners = {name.rpartition(".")[0] for name in trained}
+    assert {name.rpartition(".")[0] for name in moved} <= owners
+
+
+def test_logit_map_and_features_come_from_one_pass(lite0):
+    images = torch.randn(2, 3, 224, 224, generator=torch.manual_seed(0))
+    with torch.inference_mode():
+        logits, evidence, features = lite0.forward_whole(images)
+        assert torch.equal(features, lite0.features(images))
+        assert torch.equal(logits, lite0(images))
+        assert torch.equal(evidence, lite0.forward_with_evidence(images)[1])
