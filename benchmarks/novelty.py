@@ -23,7 +23,7 @@ from sklearn.metrics import roc_auc_score
 from benchmarks.measure import write_result
 from benchmarks.quality_rates import generated, ordinary
 from isic_screen.artifact import BUNDLED_MODEL, load_model
-from isic_screen.novelty import KNOWN_SHARE
+from isic_screen.novelty import KNOWN_SHARE, cut_off_of
 from isic_screen.screener import Screener, Screening
 
 
@@ -57,7 +57,8 @@ def _refused(rows: pd.DataFrame) -> dict[str, dict[str, float]]:
     """Photos refused at a cut-off taken from the other folds, by source."""
     refused = pd.Series(False, index=rows.index)
     for fold, members in rows.groupby("fold"):
-        cut_off = np.quantile(rows.loc[rows["fold"] != fold, "novelty"], KNOWN_SHARE)
+        others = rows[rows["fold"] != fold]
+        cut_off = cut_off_of(others["novelty"].to_numpy(float), others["source"].to_numpy(str))
         refused[members.index] = members["novelty"] >= cut_off
     parts = {"all": rows, **{str(source): part for source, part in rows.groupby("source")}}
     parts["melanomas"] = rows[rows["target"] == 1]

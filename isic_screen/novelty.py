@@ -16,7 +16,15 @@ from torch import Tensor
 
 AXES = 64
 KNOWN_SHARE = 0.99
-"""Share of held-out dermoscopy photos that the shipped cut-off lets through."""
+"""Share of the held-out dermoscopy photos of every source that the shipped cut-off lets through, at least."""
+
+
+def cut_off_of(distances: NDArray[np.float64], sources: NDArray[np.str_]) -> float:
+    """The distance below which KNOWN_SHARE of the photos of every source lie; `distances` and `sources` are (N,).
+
+    Of every source, as the ones with few photos would otherwise bear most of the refusals.
+    """
+    return max(float(np.quantile(distances[sources == source], KNOWN_SHARE)) for source in np.unique(sources))
 
 
 @dataclass(frozen=True)

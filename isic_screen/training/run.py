@@ -6,7 +6,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from isic_screen.artifact import ModelFacts, save_model
@@ -20,7 +19,7 @@ from isic_screen.evaluation.fine_tuning_curves import save_fine_tuning_curves
 from isic_screen.evaluation.report import write_report
 from isic_screen.evaluation.sharpness import with_sharpness
 from isic_screen.network import ScreenNet
-from isic_screen.novelty import KNOWN_SHARE, Novelty
+from isic_screen.novelty import KNOWN_SHARE, Novelty, cut_off_of
 from isic_screen.operating_point import DEFAULT_SENSITIVITY, SENSITIVITY_TARGETS, ThresholdTable
 from isic_screen.training.experiment import Experiment, Setting, say, unit_of
 from isic_screen.training.recipe import FineTuneRecipe, HeadRecipe, Recipe
@@ -104,7 +103,7 @@ def _train_whole(data: DataSet, recipe: FineTuneRecipe, setting: Setting) -> _Tr
     network, history = run.fit(run.rows, setting.out / "checkpoint.safetensors")
     _write_history(setting.out, history, save_fine_tuning_curves)
     # The cut-off comes from held-out photos: to the network that was trained on them they would look too familiar.
-    cut_off = float(np.quantile(held_out["novelty"], KNOWN_SHARE))
+    cut_off = cut_off_of(held_out["novelty"].to_numpy(float), held_out["source"].to_numpy(str))
     novelty = run.fit_novelty(network, run.rows).with_cut_off(cut_off)
     basis = f"{recipe.folds}-fold cross-validation; no fold's training saw its images or their patients and lesions"
     facts = {

@@ -127,11 +127,12 @@ class WholeNetwork:
         return network, history
 
     def fit_novelty(self, network: ScreenNet, training: pd.DataFrame) -> Novelty:
-        """What these training photos look like to the network, each source having its share; without a cut-off."""
-        count = min(_NOVELTY_SAMPLE, len(training))
-        sample = training.sample(count, random_state=self.recipe.seed).sort_index()
+        """What these training photos look like to the network, all sources alike; without a cut-off."""
+        sources = [part for _, part in training.groupby("source")]
+        share = _NOVELTY_SAMPLE // len(sources)
+        sample = pd.concat([part.sample(min(share, len(part)), random_state=self.recipe.seed) for part in sources])
         features = self.embed(network, sample["path"].tolist())[1]
-        return Novelty.fit(features, axes=max(1, min(AXES, count // 4)))  # few photos do not determine many axes
+        return Novelty.fit(features, axes=max(1, min(AXES, len(sample) // 4)))  # few photos do not determine many axes
 
     def embed(self, network: ScreenNet, paths: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
         """Logits (N,) and pooled features (N, C), in fp32, of photos as they are served."""
