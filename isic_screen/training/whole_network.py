@@ -127,10 +127,8 @@ class WholeNetwork:
         return network, history
 
     def fit_novelty(self, network: ScreenNet, training: pd.DataFrame) -> Novelty:
-        """What these training photos look like to the network, all sources alike; without a cut-off."""
-        sources = [part for _, part in training.groupby("source")]
-        share = _NOVELTY_SAMPLE // len(sources)
-        sample = pd.concat([part.sample(min(share, len(part)), random_state=self.recipe.seed) for part in sources])
+        """What these training photos look like to the network, each source having its share; without a cut-off."""
+        sample = training.sample(min(_NOVELTY_SAMPLE, len(training)), random_state=self.recipe.seed).sort_index()
         features = self.embed(network, sample["path"].tolist())[1]
         return Novelty.fit(features, axes=max(1, min(AXES, len(sample) // 4)))  # few photos do not determine many axes
 
