@@ -247,8 +247,9 @@ def test_about_reads_everything_from_the_file(bundled_model):
     assert all(limit in text for limit in facts.limits)
     assert facts.licence in text
     assert bundled_model.sha256 in text
-    auc = facts.metrics["overall"]["metrics"]["roc_auc"]
-    assert f"{auc['value']:.3f} ({auc['low']:.3f} to {auc['high']:.3f})" in text
+    for block in facts.metrics["sources"].values():
+        auc = block["metrics"]["roc_auc"]
+        assert f"{auc['value']:.3f} ({auc['low']:.3f} to {auc['high']:.3f})" in text
 
 
 def test_a_model_without_metrics_says_that_they_are_not_stated(lite0_file):
