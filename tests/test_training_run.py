@@ -211,7 +211,7 @@ def test_a_real_subset_trains_end_to_end(shared_data, cache, tmp_path):
     out = tmp_path / "out"
     done = _train(
         *("--data", folder, "--out", out, "--cache", cache, "--backbone", "tf_efficientnet_lite0"),
-        *("--set", "feature_views=1", "--set", "epochs=3"),
+        *("--recipe", "paper", "--set", "feature_views=1", "--set", "epochs=3"),
     )
     assert done.returncode == 0, done.stderr
     photo = next((folder / "train").iterdir())
