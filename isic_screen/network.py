@@ -192,7 +192,7 @@ def build_network(
         hint = f" Did you mean {' or '.join(close)}?" if close else " timm.list_models() lists them."
         raise WeightsError(f"timm knows no backbone named {backbone!r}.{hint}")
     from_hub = weights == "imagenet" and backbone not in _PACKAGED_WEIGHTS
-    options: dict[str, Any] = {} if input_size is None or not _takes_image_size(backbone) else {"img_size": input_size}
+    options: dict[str, Any] = {} if input_size is None or not takes_image_size(backbone) else {"img_size": input_size}
     try:
         # Without a classifier and without pooling: what is left gives the map that Grad-CAM needs.
         network: Any = timm.create_model(backbone, pretrained=from_hub, num_classes=0, global_pool="", **options)
@@ -220,7 +220,7 @@ def build_network(
     return ScreenNet(backbone, network, spec, Head(network.num_features, hidden, dropout)).eval()
 
 
-def _takes_image_size(backbone: str) -> bool:
+def takes_image_size(backbone: str) -> bool:
     """Transformers fix their position embedding to a size when they are built; convolutions do not care."""
     return bool(timm.models.get_pretrained_cfg_value(backbone, "fixed_input_size"))
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import torch
+from safetensors.torch import save_file
 
 from isic_screen import Screener, load_model, open_photo
+from isic_screen.network import build_network
 from tests.conftest import ROOT, lesion
 
 # A backbone that is small and needs no hub; the real one is trained in test_a_real_subset.
@@ -191,9 +192,8 @@ def test_an_output_that_cannot_be_written_is_a_sentence(lesion_folder, cache, tm
     assert "Traceback" not in done.stderr
 
 
-def test_a_device_that_is_not_there_is_a_sentence(lesion_folder, tmp_path):
-    if torch.cuda.is_available():
-        pytest.skip("this machine has a CUDA device")
+def test_a_device_that_is_not_there_is_a_sentence(lesion_folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # hides one that is there
     done = _train("--data", lesion_folder, "--out", tmp_path / "out", "--device", "cuda")
     assert done.returncode == 2
     assert "no CUDA device" in done.stderr
@@ -266,6 +266,21 @@ def test_the_screen_recipe_is_the_default_and_a_killed_run_resumes_fold_by_fold(
     assert "finished before" in done.stderr
     resumed = pd.read_csv(killed / "predictions.csv")
     pd.testing.assert_frame_equal(resumed, predictions, rtol=1e-6)
+
+
+def test_a_recipe_that_the_backbone_cannot_follow_is_a_sentence(lesion_folder, cache, tmp_path):
+    transformer = build_network("vit_tiny_patch16_224", weights=None, input_size=64)
+    weights = tmp_path / "transformer.safetensors"
+    save_file(transformer.backbone.state_dict(), weights)
+    of_another_size = ("--backbone", "vit_tiny_patch16_224", "--backbone-weights", weights, "--set", "train_size=48")
+    for wrong, sentence in (
+        (("--set", "frozen_stages=50"), "stages that can be frozen, not 50"),
+        (of_another_size, "--set train_size=64"),
+    ):
+        done = _train("--data", lesion_folder, "--out", tmp_path / "out", "--cache", cache, *FINE_TUNE, *wrong)
+        assert done.returncode == 2
+        assert sentence in done.stderr
+        assert "Traceback" not in done.stderr
 
 
 def test_folds_of_the_screen_recipe_keep_patients_whole(lesion_folder, tmp_path):

@@ -22,7 +22,8 @@ from isic_screen.data.tables import DataSet, read_sources  # noqa: E402
 from isic_screen.errors import ScreenError  # noqa: E402
 from isic_screen.evaluation.ablation import compare, table_of  # noqa: E402
 from isic_screen.evaluation.camera_probe import probe_camera  # noqa: E402
-from isic_screen.training.experiment import Experiment, Setting, say  # noqa: E402
+from isic_screen.training.experiment import Experiment, Setting  # noqa: E402
+from isic_screen.training.progress import say  # noqa: E402
 from isic_screen.training.recipe import FineTuneRecipe, HeadRecipe, load_recipe  # noqa: E402
 from isic_screen.training.whole_network import WholeNetwork  # noqa: E402
 

@@ -1,6 +1,5 @@
 """The photos a model did worst on, side by side: a look at them says more about why than any figure."""
 
-import os
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -10,6 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 from isic_screen.errors import DataError, PhotoError
 from isic_screen.evaluation.figure_style import INK, percent
 from isic_screen.photo import open_photo
+from isic_screen.whole_file import whole_file
 
 Kind = Literal["misses", "false alarms"]
 
@@ -90,11 +90,6 @@ def _shortened(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) ->
 
 
 def _save(sheet: Image.Image, out_file: Path) -> None:
-    """Whole or not at all."""
     out_file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = out_file.with_name(f".{out_file.name}.unfinished")
-    try:
+    with whole_file(out_file) as unfinished:
         sheet.save(unfinished, format="PNG")
-        os.replace(unfinished, out_file)
-    finally:
-        unfinished.unlink(missing_ok=True)

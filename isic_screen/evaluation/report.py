@@ -1,7 +1,6 @@
 """The evaluation report: metrics.json, predictions.csv, figures, and report.md, which shows what metrics.json holds."""
 
 import json
-import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from isic_screen.evaluation.figures import evaluation_figures
 from isic_screen.evaluation.intervals import RESAMPLES
 from isic_screen.evaluation.operating import COUNTED
 from isic_screen.evaluation.subgroups import TOO_FEW
+from isic_screen.whole_file import whole_file
 
 METRIC_LABELS = {
     "roc_auc": "ROC AUC",
@@ -246,10 +246,5 @@ def _file_name(source: str) -> str:
 
 
 def _write(file: Path, text: str) -> None:
-    """Whole or not at all."""
-    unfinished = file.with_name(f".{file.name}.unfinished")
-    try:
+    with whole_file(file) as unfinished:
         unfinished.write_text(text, encoding="utf-8")
-        os.replace(unfinished, file)
-    finally:
-        unfinished.unlink(missing_ok=True)

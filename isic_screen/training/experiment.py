@@ -1,7 +1,6 @@
 """Runs of a head on a frozen backbone: the images, their features, and heads trained on parts of them."""
 
 import hashlib
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from isic_screen.training.batches import Batches, FeatureBatches, ImageBatches
 from isic_screen.training.features import FeatureExtractor, Features
 from isic_screen.training.loop import Fit, fit, predict
 from isic_screen.training.precision import amp_dtype
+from isic_screen.training.progress import say
 from isic_screen.training.recipe import HeadRecipe, Recipe
 
 
@@ -178,8 +178,3 @@ def unit_of(recipe: Recipe) -> By:
 
 def _augmentation(recipe: HeadRecipe) -> Augmentation:
     return Augmentation(recipe.horizontal_flip, recipe.vertical_flip, recipe.rotation)
-
-
-def say(line: str) -> None:
-    """Tell the user, on standard error."""
-    print(line, file=sys.stderr)

@@ -5,7 +5,6 @@ held-out images stay held out, and all images can go into the final model.
 """
 
 import math
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from isic_screen.network import ScreenNet
 from isic_screen.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from isic_screen.training.distortion import Distortion
 from isic_screen.training.precision import FastDepthwise, amp_dtype, autocast
+from isic_screen.training.progress import say
 from isic_screen.training.recipe import FineTuneRecipe
 from isic_screen.training.sampling import DIAGNOSES, NO_DIAGNOSIS, draw
 
@@ -118,13 +118,13 @@ def fine_tune(
         if saved.scaler:
             scaler.load_state_dict(saved.scaler)
         history = saved.history
-        _say(quiet, f"Resumed after epoch {len(history)}.")
+        say(f"Resumed after epoch {len(history)}.", quiet=quiet)
 
     steps_an_epoch = max(1, recipe.epoch_images // recipe.batch_size)
     run = _Run(module, average, optimizer, scaler, recipe, device, dtype, steps_an_epoch)
     while len(history) < recipe.epochs:
         history.append(run.epoch(len(history) + 1, images, quiet))
-        _say(quiet, _table_row(history[-1]))
+        say(_table_row(history[-1]), quiet=quiet)
         if checkpoint is not None:
             save_checkpoint(
                 checkpoint,
@@ -225,8 +225,3 @@ def _table_row(row: dict[str, float]) -> str:
         f"epoch {row['epoch']:3.0f}  loss {row['train_loss']:.4f}  AUC on training draws {row['train_auc']:.4f}  "
         f"rate {row['learning_rate']:.1e}  {row['seconds']:.0f} s"
     )
-
-
-def _say(quiet: bool, line: str) -> None:
-    if not quiet:
-        tqdm.write(line, file=sys.stderr)

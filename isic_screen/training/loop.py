@@ -1,7 +1,6 @@
 """The training loop: epochs, mixed precision, learning-rate plateau, early stopping, checkpoints."""
 
 import math
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from isic_screen.errors import TrainingError
 from isic_screen.training.batches import Batches
 from isic_screen.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from isic_screen.training.precision import amp_dtype, autocast
+from isic_screen.training.progress import say
 from isic_screen.training.recipe import HeadRecipe
 
 
@@ -81,11 +81,11 @@ def fit(
         if saved.scaler:
             scaler.load_state_dict(saved.scaler)
         state = _Progress(saved.history, saved.best_epoch, saved.best)
-        _say(quiet, f"Resumed after epoch {len(state.history)}.")
+        say(f"Resumed after epoch {len(state.history)}.", quiet=quiet)
 
-    _say(quiet, "epoch  train loss  val loss  val AUC  learning rate  seconds")
+    say("epoch  train loss  val loss  val AUC  learning rate  seconds", quiet=quiet)
     for row in state.history:
-        _say(quiet, _table_row(row))
+        say(_table_row(row), quiet=quiet)
     while len(state.history) < recipe.epochs and not state.stalled(recipe.stopping_patience):
         epoch = len(state.history) + 1
         started = time.perf_counter()
@@ -105,7 +105,7 @@ def fit(
             "seconds": time.perf_counter() - started,
         }
         state.add(row, module)
-        _say(quiet, _table_row(row))
+        say(_table_row(row), quiet=quiet)
         if checkpoint is not None:
             whole = Checkpoint(
                 fingerprint=fingerprint,
@@ -120,7 +120,7 @@ def fit(
             save_checkpoint(checkpoint, whole)
     module.load_state_dict({**module.state_dict(), **state.best})
     module.eval()
-    _say(quiet, f"Best epoch: {state.best_epoch}")
+    say(f"Best epoch: {state.best_epoch}", quiet=quiet)
     return Fit(state.history, state.best_epoch)
 
 
@@ -199,8 +199,3 @@ def _table_row(row: dict[str, float]) -> str:
         f"{row['epoch']:5.0f}  {row['train_loss']:10.4f}  {row['validation_loss']:8.4f}  {row['validation_auc']:7.4f}  "
         f"{row['learning_rate']:13.1e}  {row['seconds']:7.1f}"
     )
-
-
-def _say(quiet: bool, line: str) -> None:
-    if not quiet:
-        tqdm.write(line, file=sys.stderr)

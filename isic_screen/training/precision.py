@@ -38,6 +38,7 @@ class FastDepthwise(TorchFunctionMode):
     ) -> Any:
         if func is torch.nn.functional.conv2d or func is torch.conv2d:
             names = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
+            # A call gives as many by position as it likes, so the names may outnumber them.
             given: dict[str, Any] = {**dict(zip(names, args, strict=False)), **(kwargs or {})}
             inputs, weight = given["input"], given["weight"]
             depthwise = given.get("groups", 1) == inputs.shape[1] > 1 == weight.shape[1]

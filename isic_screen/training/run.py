@@ -21,7 +21,8 @@ from isic_screen.evaluation.sharpness import with_sharpness
 from isic_screen.network import ScreenNet
 from isic_screen.novelty import KNOWN_SHARE, Novelty, cut_off_of
 from isic_screen.operating_point import DEFAULT_SENSITIVITY, SENSITIVITY_TARGETS, ThresholdTable
-from isic_screen.training.experiment import Experiment, Setting, say, unit_of
+from isic_screen.training.experiment import Experiment, Setting, unit_of
+from isic_screen.training.progress import say
 from isic_screen.training.recipe import FineTuneRecipe, HeadRecipe, Recipe
 from isic_screen.training.whole_network import WholeNetwork
 

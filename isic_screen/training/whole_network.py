@@ -15,15 +15,17 @@ from tqdm import tqdm
 from isic_screen.data.images import read_photos
 from isic_screen.data.splits import fold_rows, leak, load_split, save_split
 from isic_screen.data.tables import DataSet
-from isic_screen.errors import PhotoError, TrainingError
+from isic_screen.errors import PhotoError, RecipeError, TrainingError
 from isic_screen.evaluation.camera_probe import probe_camera
-from isic_screen.network import ScreenNet, build_network
+from isic_screen.network import ScreenNet, build_network, takes_image_size
 from isic_screen.novelty import AXES, Novelty
-from isic_screen.training.experiment import Setting, say, unit_of
+from isic_screen.training.experiment import Setting, unit_of
 from isic_screen.training.fine_tuning import TrainingImages, fine_tune
 from isic_screen.training.pixels import Pixels, cached_pixels
+from isic_screen.training.progress import say
 from isic_screen.training.recipe import FineTuneRecipe
 from isic_screen.training.sampling import diagnosis_targets, sampling_weights
+from isic_screen.whole_file import whole_file
 
 _IMAGES_PER_BATCH = 32
 _NOVELTY_SAMPLE = 2000  # training photos that the Gaussian of novelty.py is fitted to: many more than it has axes
@@ -44,8 +46,19 @@ class WholeNetwork:
 
     @classmethod
     def prepare(cls, data: DataSet, recipe: FineTuneRecipe, setting: Setting) -> "WholeNetwork":
-        """Decode the images into the cache and set unreadable ones aside; WeightsError for an unknown backbone."""
-        _build(recipe, setting)  # before the long work: a wrong name should not cost an hour of decoding
+        """Decode the images into the cache and set unreadable ones aside.
+
+        Raises WeightsError for an unknown backbone and RecipeError for a recipe that it cannot be trained by.
+        """
+        # Before the long work: a mistake should not cost an hour of decoding.
+        network = _build(recipe, setting)
+        if takes_image_size(recipe.backbone) and recipe.train_size != network.input_spec.size:
+            size = network.input_spec.size
+            raise RecipeError(f"{recipe.backbone} takes one size only: --set train_size={size}, its input size.")
+        try:
+            network.freeze_stages(recipe.frozen_stages)
+        except ValueError as error:
+            raise RecipeError(f"frozen_stages: {error}.") from error
         rows = data.rows.reset_index(drop=True)
         pixels = cached_pixels(rows["path"].tolist(), recipe.pixels, setting.cache, setting.workers)
         unreadable = list(pixels.unreadable.values())
@@ -91,7 +104,9 @@ class WholeNetwork:
                     novelty = self.fit_novelty(network, training)
                     found.loc[held_out.index, "novelty"] = novelty.distance(torch.from_numpy(features)).numpy()
                 found.loc[held_out.index, "camera"] = probe_camera(features, held_out, seed=self.recipe.seed)
-                _write(file, held_out[["source", "image_id"]].join(found).assign(fingerprint=fingerprint))
+                table = held_out[["source", "image_id"]].join(found).assign(fingerprint=fingerprint)
+                with whole_file(file) as unfinished:
+                    table.to_csv(unfinished, index=False, float_format="%.9g")
         return self.rows.assign(**{name: found[name] for name in _HELD_OUT_COLUMNS}, fold=folds)
 
     def fit(
@@ -175,12 +190,3 @@ def _build(recipe: FineTuneRecipe, setting: Setting) -> ScreenNet:
         dropout=recipe.dropout,
         input_size=recipe.input_size or None,
     )
-
-
-def _write(file: Path, table: pd.DataFrame) -> None:
-    unfinished = file.with_name(f".{file.name}.unfinished")
-    try:
-        table.to_csv(unfinished, index=False, float_format="%.9g")
-        unfinished.replace(file)
-    finally:
-        unfinished.unlink(missing_ok=True)
