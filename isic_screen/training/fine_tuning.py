@@ -28,6 +28,7 @@ from isic_screen.training.progress import say
 from isic_screen.training.recipe import FineTuneRecipe
 from isic_screen.training.sampling import DIAGNOSES, NO_DIAGNOSIS, draw
 
+_SIZE_STEP = 16  # pixels by which training images grow
 _MOMENTS = (0.9, 0.99)  # a short run: AdamW's usual 0.999 would average over half of it
 
 
@@ -79,6 +80,17 @@ def rate_at(step: int, steps: int, warm_up: int) -> float:
     if step < warm_up:
         return (step + 1) / warm_up
     return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, steps - warm_up)))
+
+
+def size_at(epoch: int, recipe: FineTuneRecipe) -> int:
+    """The side in pixels of the training images of an epoch (from 1): `first_size` to `train_size` in equal stages.
+
+    Small images first cost less than half as much and teach the coarse things (Tan and Le, EfficientNetV2, 2021,
+    section 4). The last epoch is always at `train_size`.
+    """
+    stages = -(-(recipe.train_size - recipe.first_size) // _SIZE_STEP) + 1
+    left = (recipe.epochs - epoch) * stages // recipe.epochs
+    return max(recipe.first_size, recipe.train_size - _SIZE_STEP * left)
 
 
 def fine_tune(
@@ -164,14 +176,14 @@ class _Run:
         random = np.random.default_rng([recipe.seed, epoch])
         torch.manual_seed(recipe.seed * 100_003 + epoch)
         chosen = draw(images.weights, self.steps * recipe.batch_size, random)
-        distortion = recipe.distortion()
+        distortion, size = recipe.distortion(), size_at(epoch, recipe)
         self.module.train()
         losses, logits = [], []
         for step, places in enumerate(
             tqdm(np.split(chosen, self.steps), desc=f"Epoch {epoch}", unit="batch", leave=False, disable=quiet)
         ):
             self._set_rates((epoch - 1) * self.steps + step)
-            loss, output = self._step(images, places, distortion, random)
+            loss, output = self._step(images, places, distortion, size, random)
             if not math.isfinite(loss):
                 raise TrainingError(
                     f"The loss became {loss} in epoch {epoch}, batch {step + 1}. Lower learning_rate, or turn mixed "
@@ -195,12 +207,13 @@ class _Run:
         images: TrainingImages,
         places: NDArray[np.int64],
         distortion: Distortion,
+        size: int,
         random: np.random.Generator,
     ) -> tuple[float, NDArray[np.float32]]:
         """One batch: its loss and its melanoma logits."""
         network = self.module.network
         pixels = images.pixels[images.rows[places]]
-        batch = distortion(pixels, self.recipe.train_size, self.device, random)
+        batch = distortion(pixels, size, self.device, random)
         batch = network.input_spec.normalise(batch).contiguous(memory_format=torch.channels_last)
         targets = torch.from_numpy(images.targets[places]).float().to(self.device)
         diagnoses = torch.from_numpy(images.diagnoses[places]).to(self.device)

@@ -129,6 +129,7 @@ class FineTuneRecipe(Recipe):
     diagnosis_power: float
     within_camera: bool
     pixels: int
+    first_size: int
     train_size: int
     crop: float
     rotation: float
@@ -151,12 +152,18 @@ class FineTuneRecipe(Recipe):
             "diagnosis_weight": (0, 100),
             "epoch_images": (1, 10_000_000),
             "pixels": (32, 2048),
+            "first_size": (32, 1024),
             "train_size": (32, 1024),
             "crop": (0.01, 1),
             "rotation": (0, 180),
             "colour": (0, 1),
             **dict.fromkeys(chances, (0, 1)),
         }
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.first_size > self.train_size:
+            raise RecipeError(f"first_size ({self.first_size}) must not be over train_size ({self.train_size}).")
 
     def distortion(self) -> Distortion:
         """The augmentation that the recipe asks for."""

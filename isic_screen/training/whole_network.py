@@ -52,9 +52,11 @@ class WholeNetwork:
         """
         # Before the long work: a mistake should not cost an hour of decoding.
         network = _build(recipe, setting)
-        if takes_image_size(recipe.backbone) and recipe.train_size != network.input_spec.size:
-            size = network.input_spec.size
-            raise RecipeError(f"{recipe.backbone} takes one size only: --set train_size={size}, its input size.")
+        size = network.input_spec.size
+        if takes_image_size(recipe.backbone) and {recipe.first_size, recipe.train_size} != {size}:
+            raise RecipeError(
+                f"{recipe.backbone} takes one size only: --set first_size={size} --set train_size={size}, its input size."
+            )
         try:
             network.freeze_stages(recipe.frozen_stages)
         except ValueError as error:
