@@ -22,8 +22,8 @@ from isic_screen.network import InputSpec, ScreenNet, build_network
 from isic_screen.novelty import Novelty
 from isic_screen.operating_point import ThresholdTable
 
-FORMAT_VERSION = 2
-_READABLE_VERSIONS = (1, 2)  # version 1 had no novelty
+FORMAT_VERSION = 3
+_READABLE_VERSIONS = (1, 2, 3)  # version 1 had no novelty, version 2 one of the pooled features
 _NOVELTY = "novelty."  # prefix of its tensors; those of the network are "backbone." and "head."
 BUNDLED_MODEL = Path(__file__).resolve().parents[1] / "assets" / "model.safetensors"
 # The only key of the header: safetensors writes several in no fixed order, and the same model would be another file.
@@ -140,11 +140,18 @@ def load_model(path: str | os.PathLike[str] = BUNDLED_MODEL) -> Model:
     except RuntimeError as error:  # torch's list of missing keys and shapes is long; its second line says the first
         detail = str(error).split("\n")[1].strip() if "\n" in str(error) else str(error)
         raise ModelFileError(f"{path.name}: its tensors do not fit {facts.backbone} ({detail[:200]}).") from error
-    if novelty is not None and len(novelty.mean) != network.head.hidden.in_features:
+    if novelty is not None and not _fits(novelty, network):
         raise ModelFileError(f"{path.name}: its novelty tensors are not those of {facts.backbone}.")
     if not all(tensor.isfinite().all() for tensor in [*network.state_dict().values(), *for_novelty.values()]):
         raise ModelFileError(f"{path.name}: it holds values that are not numbers. Take another copy of the file.")
     return Model(network.eval(), facts, hashlib.sha256(path.read_bytes()).hexdigest(), novelty)
+
+
+def _fits(novelty: Novelty, network: ScreenNet) -> bool:
+    """Whether it was fitted to something that this network tells."""
+    with torch.inference_mode():
+        seen = network.forward_whole(torch.zeros(1, 3, network.input_spec.size, network.input_spec.size))
+    return len(novelty.mean) in (seen.style.shape[1], seen.features.shape[1])
 
 
 def _with_tuples(table: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
 import timm
@@ -135,7 +135,9 @@ class ScreenNet(nn.Module):
 
     def activations(self, images: Tensor) -> Tensor:
         """The backbone's last feature map (N, C, h, w) of normalised images (N, 3, size, size)."""
-        output = self.backbone.forward_features(images)
+        return self._as_map(self.backbone.forward_features(images))
+
+    def _as_map(self, output: Tensor) -> Tensor:
         if output.ndim == 3:  # a transformer's tokens (N, prefix + h * w, C)
             prefix = getattr(self.backbone, "num_prefix_tokens", 0)
             tokens = output[:, prefix:].transpose(1, 2)
@@ -159,15 +161,42 @@ class ScreenNet(nn.Module):
         The map is Grad-CAM (Selvaraju et al., ICCV 2017) before its ReLU. Because pooling is the mean and the head
         piecewise linear, no backward pass is needed, and the map's mean is the logit less the head's own biases.
         """
-        logits, evidence, _ = self.forward_whole(images)
-        return logits, evidence
+        return self._with_evidence(self.activations(images))
 
-    def forward_whole(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """As `forward_with_evidence`, and the pooled features (N, C) as well."""
-        activations = self.activations(images)
+    def _with_evidence(self, activations: Tensor) -> tuple[Tensor, Tensor]:
         features = activations.mean((2, 3))
         evidence = torch.einsum("nc,nchw->nhw", self.head.channel_weights(features), activations)
-        return self.head(features), evidence, features
+        return self.head(features), evidence
+
+    def forward_whole(self, images: Tensor) -> "Whole":
+        """As `forward_with_evidence`, and what novelty.py looks at as well, from the same pass."""
+        output, (middle,) = self.backbone.forward_intermediates(
+            images, indices=[self._middle_stage()], norm=False, output_fmt="NCHW"
+        )
+        activations = self._as_map(output)
+        logits, evidence = self._with_evidence(activations)
+        style = torch.cat([middle.mean((2, 3)), middle.std((2, 3))], 1)
+        return Whole(logits, evidence, activations.mean((2, 3)), style)
+
+    def _middle_stage(self) -> int:
+        """The last stage at 1/16 of the image's sides or finer; the block halfway where all are alike."""
+        info = self.backbone.feature_info
+        reductions = [stage["reduction"] for stage in (info.info if hasattr(info, "info") else info)]
+        fine = [stage for stage, reduction in enumerate(reductions) if reduction <= 16]
+        return fine[len(fine) // 2] if len(fine) == len(reductions) else fine[-1]
+
+
+class Whole(NamedTuple):
+    """All that one forward pass tells about N images."""
+
+    logits: Tensor
+    """(N,)"""
+    evidence: Tensor
+    """(N, h, w), signed."""
+    features: Tensor
+    """(N, C), pooled over the last feature map."""
+    style: Tensor
+    """(N, 2K): mean and standard deviation over the image of the K channels of a middle stage: its textures."""
 
 
 def build_network(

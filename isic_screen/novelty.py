@@ -1,12 +1,15 @@
-"""How unlike the training photos a photo is, from the features of the same forward pass.
+"""How unlike the training photos a photo is, from the same forward pass.
 
-A Gaussian is fitted to the network's pooled features of training photos: its largest principal axes with a variance
-each, and one variance for all the others (probabilistic PCA: Tipping and Bishop, J R Stat Soc B 61, 1999). The distance
-is Mahalanobis' to its mean. `python -m benchmarks.novelty` measures what it stops and what it lets through.
+A Gaussian is fitted to `Whole.style` of training photos, the mean and spread of the channels of a middle stage of the
+network (see network.py): the last features are made to tell melanomas from nevi, and see a cat as one or the other,
+while those in the middle still see fur. It has its largest principal axes with a variance each, and one variance for
+all the others (probabilistic PCA: Tipping and Bishop, J R Stat Soc B 61, 1999), of features scaled to unit variance.
+The distance is Mahalanobis' to its mean. `python -m benchmarks.novelty` measures what it stops and what it lets
+through.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Self
 
 import numpy as np
@@ -14,7 +17,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-AXES = 64
+from isic_screen.network import Whole
+
+AXES = 256
+"""At most: the features of EfficientNet-Lite0 have fewer, and none is left out."""
+_FLOOR = 0.1  # added to every variance, that of a feature being 1: the smallest ones are noise
 KNOWN_SHARE = 0.99
 """Share of the held-out dermoscopy photos of every source that the shipped cut-off lets through, at least."""
 
@@ -29,12 +36,14 @@ def cut_off_of(distances: NDArray[np.float64], sources: NDArray[np.str_]) -> flo
 
 @dataclass(frozen=True)
 class Novelty:
-    """The fitted Gaussian: `mean` (C,), `axes` (k, C) orthonormal, `variances` (k,), and `rest`, that of other axes.
+    """The fitted Gaussian of features divided by `scale` (C,): `mean` (C,), `axes` (k, C) orthonormal, their
+    `variances` (k,), and `rest`, that of the other axes.
 
     `cut_off`: the distance from which a photo counts as unlike the training photos.
     """
 
     mean: Tensor
+    scale: Tensor
     axes: Tensor
     variances: Tensor
     rest: Tensor
@@ -51,49 +60,66 @@ class Novelty:
             raise ValueError(f"{axes} axes need more than {axes + 1} photos and features, got {features.shape}")
         if not np.isfinite(features).all():
             raise ValueError("features hold values that are not numbers")
-        mean = features.mean(0, dtype=np.float64)
-        centred = features - mean
-        # The covariance of 1,280 features is small; a decomposition of thousands of rows is not.
+        scale = features.std(0, dtype=np.float64).clip(min=1e-6)
+        scaled = features / scale
+        mean = scaled.mean(0)
+        centred = scaled - mean
+        # The covariance of a few hundred features is small; a decomposition of thousands of rows is not.
         values, vectors = np.linalg.eigh(centred.T @ centred / (count - 1))
-        values, vectors = values[::-1].clip(min=0), vectors[:, ::-1]
-        rest = values[axes:].sum() / (min(channels, count - 1) - axes)
+        values, vectors = values[::-1].clip(min=0) + _FLOOR, vectors[:, ::-1]
+        rest = values[axes:].mean()
         return cls(
             torch.from_numpy(mean).float(),
+            torch.from_numpy(scale).float(),
             torch.from_numpy(vectors[:, :axes].T.copy()).half().float(),  # as it is stored
             torch.from_numpy(values[:axes].copy()).float(),
-            torch.tensor(float(rest)).clamp_min(1e-12),
+            torch.tensor(float(rest)),
             torch.tensor(float(cut_off)),
         )
 
     def with_cut_off(self, cut_off: float) -> Self:
         """The same Gaussian with another cut-off."""
-        return type(self)(self.mean, self.axes, self.variances, self.rest, torch.tensor(float(cut_off)))
+        return replace(self, cut_off=torch.tensor(float(cut_off)))
 
     def distance(self, features: Tensor) -> Tensor:
         """Distances (N,), 0 or more, of features (N, C); about 1 for a typical training photo.
 
         Divided by the root of the number of features, so that networks of different widths compare.
         """
-        centred = features.float() - self.mean.to(features.device)
+        centred = features.float() / self.scale.to(features.device) - self.mean.to(features.device)
         along = centred @ self.axes.to(features.device).T
         beside = (centred.square().sum(1) - along.square().sum(1)).clamp_min(0)
         squared = (along.square() / self.variances.clamp_min(1e-12).to(features.device)).sum(1)
         squared = squared + beside / self.rest.to(features.device)
         return (squared / features.shape[1]).sqrt()
 
+    def share_of_cut_off(self, seen: Whole) -> Tensor:
+        """Distances (N,) of what a network saw, as shares of the cut-off: from 1 on, unlike the training photos."""
+        # Files of version 2 measured the pooled features.
+        looked_at = seen.style if seen.style.shape[1] == len(self.mean) else seen.features
+        return self.distance(looked_at) / self.cut_off.to(looked_at.device)
+
     def tensors(self) -> dict[str, Tensor]:
         """What a model file stores; `from_tensors` reads it back."""
-        return {"mean": self.mean, "axes": self.axes.half(), "variances": self.variances, "rest": self.rest,
-                "cut_off": self.cut_off}  # fmt: skip
+        return {**{field.name: getattr(self, field.name) for field in fields(self)}, "axes": self.axes.half()}
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor]) -> Self:
         """Raises ValueError when tensors are missing or of shapes that do not fit each other."""
-        if set(tensors) != {"mean", "axes", "variances", "rest", "cut_off"}:
+        if "scale" not in tensors and "mean" in tensors:  # files of version 2, which scaled nothing
+            tensors = {**tensors, "scale": torch.ones_like(tensors["mean"])}
+        if set(tensors) != {field.name for field in fields(cls)}:
             raise ValueError(f"novelty tensors missing or unknown: {', '.join(sorted(tensors))}")
         found = cls(**{name: tensor.float() for name, tensor in tensors.items()})
-        shapes = (found.mean.shape, found.axes.shape, found.variances.shape, found.rest.shape, found.cut_off.shape)
+        shapes = (
+            found.mean.shape,
+            found.scale.shape,
+            found.axes.shape,
+            found.variances.shape,
+            found.rest.shape,
+            found.cut_off.shape,
+        )
         axes, channels = found.axes.shape if found.axes.ndim == 2 else (0, 0)
-        if shapes != ((channels,), (axes, channels), (axes,), (), ()) or not axes:
+        if shapes != ((channels,), (channels,), (axes, channels), (axes,), (), ()) or not axes:
             raise ValueError(f"novelty tensors do not fit each other: {', '.join(str(tuple(s)) for s in shapes)}")
         return found

@@ -64,10 +64,10 @@ class Screener:
         spec = self._network.input_spec
         images = torch.stack([spec(photo) for photo in photos]).to(self.device)
         with torch.inference_mode():
-            logits, evidence, features = self._network.forward_whole(images)
+            seen = self._network.forward_whole(images)
             known = self.model.novelty
-            distances = [None] * len(photos) if known is None else (known.distance(features) / known.cut_off).tolist()
-        network_logits, maps = logits.double().cpu().numpy(), evidence.float().cpu().numpy()
+            distances = [None] * len(photos) if known is None else known.share_of_cut_off(seen).tolist()
+        network_logits, maps = seen.logits.double().cpu().numpy(), seen.evidence.float().cpu().numpy()
         probabilities = self.facts.calibration.probability(network_logits)
         return [
             Screening(float(probability), float(logit), _quality(photo, distance), heat_map_of(evidence_map), distance)

@@ -10,7 +10,15 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 from isic_screen.errors import TrainingError
 from isic_screen.network import ScreenNet, build_network
 from isic_screen.training.checkpoint import save_checkpoint
-from isic_screen.training.fine_tuning import TrainingImages, WithDiagnosis, fine_tune, rate_at, screening_loss
+from isic_screen.training.distortion import Distortion
+from isic_screen.training.fine_tuning import (
+    TrainingImages,
+    WithDiagnosis,
+    fine_tune,
+    rate_at,
+    screening_loss,
+    size_at,
+)
 from isic_screen.training.precision import FastDepthwise
 from isic_screen.training.recipe import load_recipe
 from isic_screen.training.sampling import NO_DIAGNOSIS
@@ -20,6 +28,7 @@ CPU = torch.device("cpu")
 RECIPE = replace(
     load_recipe("screen"),
     input_size=64,
+    first_size=48,
     train_size=64,
     pixels=72,
     epochs=2,
@@ -51,6 +60,28 @@ def test_the_rate_rises_then_falls_to_nothing():
     assert all(a > b for a, b in pairwise(rates[10:]))
     assert rates[55] == pytest.approx(0.5)
     assert 0 < rates[-1] < 1e-3
+
+
+def test_training_images_grow_in_equal_stages_and_end_at_the_full_size():
+    recipe = replace(RECIPE, first_size=128, train_size=176, epochs=8)
+    assert [size_at(epoch, recipe) for epoch in range(1, 9)] == [128, 128, 144, 144, 160, 160, 176, 176]
+    assert size_at(1, replace(recipe, epochs=1)) == 176
+    assert [size_at(epoch, replace(recipe, first_size=150, epochs=3)) for epoch in (1, 2, 3)] == [150, 160, 176]
+    assert {size_at(epoch, replace(recipe, first_size=176)) for epoch in range(1, 9)} == {176}
+
+
+def test_the_network_is_given_images_of_the_epochs_size(images, monkeypatch):
+    seen = []
+    plain = Distortion.__call__
+
+    def watched(self, pixels, size, device, random):
+        seen.append(size)
+        return plain(self, pixels, size, device, random)
+
+    monkeypatch.setattr(Distortion, "__call__", watched)
+    fine_tune(_network(), images, RECIPE, device=torch.device("cpu"), quiet=True)
+    assert sorted(set(seen)) == [48, 64]
+    assert seen == sorted(seen)
 
 
 def test_an_unknown_diagnosis_adds_nothing_to_the_loss():

@@ -171,7 +171,25 @@ def test_the_first_stages_of_any_backbone_can_be_frozen(backbone):
 def test_logit_map_and_features_come_from_one_pass(lite0):
     images = torch.randn(2, 3, 224, 224, generator=torch.manual_seed(0))
     with torch.inference_mode():
-        logits, evidence, features = lite0.forward_whole(images)
-        assert torch.equal(features, lite0.features(images))
-        assert torch.equal(logits, lite0(images))
-        assert torch.equal(evidence, lite0.forward_with_evidence(images)[1])
+        seen = lite0.forward_whole(images)
+        assert torch.equal(seen.features, lite0.features(images))
+        assert torch.equal(seen.logits, lite0(images))
+        assert torch.equal(seen.evidence, lite0.forward_with_evidence(images)[1])
+        stage = lite0.backbone.blocks[:5](lite0.backbone.bn1(lite0.backbone.conv_stem(images)))
+    assert torch.equal(seen.style, torch.cat([stage.mean((2, 3)), stage.std((2, 3))], 1))
+
+
+@pytest.mark.parametrize(
+    "backbone", ["resnet10t", "convnext_atto", "vit_tiny_patch16_224", "swin_tiny_patch4_window7_224"]
+)
+def test_every_family_of_backbones_tells_all_in_one_pass(backbone):
+    network = build_network(backbone, weights=None, input_size=224)
+    images = torch.randn(2, 3, 224, 224, generator=torch.manual_seed(0))
+    with torch.inference_mode():
+        seen = network.forward_whole(images)
+        assert torch.allclose(seen.logits, network(images), atol=1e-5)
+        assert torch.allclose(seen.features, network.features(images), atol=1e-5)
+    assert seen.style.ndim == 2
+    assert len(seen.style) == 2
+    assert seen.style.isfinite().all()
+    assert seen.evidence.ndim == 3

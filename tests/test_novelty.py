@@ -21,8 +21,9 @@ def _features(count: int = 400, channels: int = 40, seed: int = 0) -> np.ndarray
 def test_the_distance_is_mahalanobis_when_every_axis_is_kept():
     features = _features()
     novelty = Novelty.fit(features, axes=38)
-    mean, covariance = features.mean(0), np.cov(features.T)
-    centred = features[:20] - mean
+    scaled = features / features.std(0)
+    covariance = np.cov(scaled.T) + 0.1 * np.eye(40)
+    centred = scaled[:20] - scaled.mean(0)
     exact = np.sqrt(np.einsum("ni,ij,nj->n", centred, np.linalg.inv(covariance), centred) / 40)
     # The last two axes share one variance.
     assert novelty.distance(torch.from_numpy(features[:20])).numpy() == pytest.approx(exact, rel=0.05)
@@ -32,10 +33,10 @@ def test_training_photos_are_near_1_and_others_far():
     novelty = Novelty.fit(_features(), axes=10)
     known = novelty.distance(torch.from_numpy(_features(seed=1)))
     assert float(known.mean()) == pytest.approx(1, abs=0.1)
-    along = torch.from_numpy(_features(seed=1)) + 60 * novelty.axes[0]
+    along = torch.from_numpy(_features(seed=1)) + 60 * novelty.axes[0] * novelty.scale
     assert (novelty.distance(along) > known.max()).all()
     beside = torch.zeros(40)
-    beside[39] = 60.0  # the direction of least variance, which is none of the axes
+    beside[39] = 60.0  # a direction that no axis holds alone
     assert (novelty.distance(torch.from_numpy(_features(seed=1)) + beside) > known.max()).all()
 
 
@@ -60,7 +61,7 @@ def test_too_few_photos_or_broken_features_are_refused():
 def test_it_travels_in_the_model_file_and_stops_a_strange_photo(lite0, tmp_path):
     photos = [lesion(seed) for seed in range(12)]
     with torch.inference_mode():
-        known = lite0.features(torch.stack([lite0.input_spec(photo) for photo in photos])).numpy()
+        known = lite0.forward_whole(torch.stack([lite0.input_spec(photo) for photo in photos])).style.numpy()
     repeated = np.concatenate([known + np.random.default_rng(k).normal(0, 0.01, known.shape) for k in range(8)])
     novelty = Novelty.fit(repeated.astype(np.float32), axes=8)
     distances = novelty.distance(torch.from_numpy(known))
@@ -83,6 +84,20 @@ def test_it_travels_in_the_model_file_and_stops_a_strange_photo(lite0, tmp_path)
 def test_a_model_file_without_novelty_still_loads(lite0_file):
     screening = Screener(load_model(lite0_file)).screen(lesion(0))
     assert screening.novelty is None
+
+
+def test_a_file_of_version_2_measures_the_pooled_features_as_it_did(lite0, tmp_path):
+    photos = [lesion(seed) for seed in range(12)]
+    with torch.inference_mode():
+        pooled = lite0.features(torch.stack([lite0.input_spec(photo) for photo in photos]))
+    novelty = Novelty.fit(np.repeat(pooled.numpy(), 8, 0), axes=8, cut_off=5)
+    novelty = replace(novelty, scale=torch.ones_like(novelty.scale))
+    tensors = novelty.tensors()
+    del tensors["scale"]
+    assert torch.equal(Novelty.from_tensors(tensors).scale, novelty.scale)
+    save_model(tmp_path / "model.safetensors", lite0, example_facts(lite0), novelty)
+    screening = Screener(load_model(tmp_path / "model.safetensors")).screen(photos[0])
+    assert screening.novelty == pytest.approx(float(novelty.distance(pooled[:1])[0]) / 5, rel=0.05)
 
 
 def test_novelty_tensors_that_do_not_fit_are_refused(lite0, tmp_path):

@@ -78,6 +78,7 @@ def test_the_screen_recipe_reads_back_equal_and_is_checked(tmp_path):
         ("folds=0", r"folds must lie in 2\.\."),
         ("pos_weight=2", "unknown key 'pos_weight'"),
         ("method=guess", "method must be 'head' or 'fine-tune', not 'guess'"),
+        ("first_size=177", r"first_size \(177\) must not be over train_size"),
         ("within_camera=1", "within_camera must be bool"),
     ):
         with pytest.raises(RecipeError, match=sentence):

@@ -223,6 +223,8 @@ FINE_TUNE = [
         "--set",
         "input_size=64",
         "--set",
+        "first_size=48",
+        "--set",
         "train_size=64",
         "--set",
         "pixels=72",

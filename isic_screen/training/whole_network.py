@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
@@ -17,7 +16,7 @@ from isic_screen.data.splits import fold_rows, leak, load_split, save_split
 from isic_screen.data.tables import DataSet
 from isic_screen.errors import PhotoError, RecipeError, TrainingError
 from isic_screen.evaluation.camera_probe import probe_camera
-from isic_screen.network import ScreenNet, build_network, takes_image_size
+from isic_screen.network import ScreenNet, Whole, build_network, takes_image_size
 from isic_screen.novelty import AXES, Novelty
 from isic_screen.training.experiment import Setting, unit_of
 from isic_screen.training.fine_tuning import TrainingImages, fine_tune
@@ -28,7 +27,7 @@ from isic_screen.training.sampling import diagnosis_targets, sampling_weights
 from isic_screen.whole_file import whole_file
 
 _IMAGES_PER_BATCH = 32
-_NOVELTY_SAMPLE = 2000  # training photos that the Gaussian of novelty.py is fitted to: many more than it has axes
+_NOVELTY_SAMPLE = 2000  # training photos that the Gaussian of novelty.py is fitted to: many more than it has features
 _HELD_OUT_COLUMNS = ("logit", "novelty", "camera")
 
 
@@ -55,7 +54,8 @@ class WholeNetwork:
         size = network.input_spec.size
         if takes_image_size(recipe.backbone) and {recipe.first_size, recipe.train_size} != {size}:
             raise RecipeError(
-                f"{recipe.backbone} takes one size only: --set first_size={size} --set train_size={size}, its input size."
+                f"{recipe.backbone} takes one size only, its input size: "
+                f"--set first_size={size} --set train_size={size}."
             )
         try:
             network.freeze_stages(recipe.frozen_stages)
@@ -100,11 +100,12 @@ class WholeNetwork:
             found.loc[held_out.index] = self._finished(file, held_out, fingerprint)
             if found.loc[held_out.index, "logit"].isna().any():
                 network, _ = self.fit(training, file.with_suffix(".safetensors"), fingerprint)
-                logits, features = self.embed(network, held_out["path"].tolist())
-                found.loc[held_out.index, "logit"] = logits
+                seen = self.look(network, held_out["path"].tolist())
+                found.loc[held_out.index, "logit"] = seen.logits.double().numpy()
                 if with_novelty:
                     novelty = self.fit_novelty(network, training)
-                    found.loc[held_out.index, "novelty"] = novelty.distance(torch.from_numpy(features)).numpy()
+                    found.loc[held_out.index, "novelty"] = novelty.distance(seen.style).numpy()
+                features = seen.features.numpy()
                 found.loc[held_out.index, "camera"] = probe_camera(features, held_out, seed=self.recipe.seed)
                 table = held_out[["source", "image_id"]].join(found).assign(fingerprint=fingerprint)
                 with whole_file(file) as unfinished:
@@ -146,14 +147,15 @@ class WholeNetwork:
     def fit_novelty(self, network: ScreenNet, training: pd.DataFrame) -> Novelty:
         """What these training photos look like to the network, each source having its share; without a cut-off."""
         sample = training.sample(min(_NOVELTY_SAMPLE, len(training)), random_state=self.recipe.seed).sort_index()
-        features = self.embed(network, sample["path"].tolist())[1]
-        return Novelty.fit(features, axes=max(1, min(AXES, len(sample) // 4)))  # few photos do not determine many axes
+        style = self.look(network, sample["path"].tolist()).style.numpy()
+        # Few photos do not determine many axes.
+        return Novelty.fit(style, axes=max(1, min(AXES, len(sample) // 4, style.shape[1] - 2)))
 
-    def embed(self, network: ScreenNet, paths: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-        """Logits (N,) and pooled features (N, C), in fp32, of photos as they are served."""
+    def look(self, network: ScreenNet, paths: Sequence[str]) -> Whole:
+        """What the network sees, in fp32 of N photos as they are served."""
         device = self.setting.device
         network.to(device).eval()
-        logits, features, waiting = [], [], list[Tensor]()
+        seen, waiting = list[Whole](), list[Tensor]()
         photos = read_photos(paths, network.input_spec, self.setting.workers)
         with torch.inference_mode():
             for place, tensor in tqdm(photos, desc="Scoring", unit="image", total=len(paths), leave=False):
@@ -162,10 +164,9 @@ class WholeNetwork:
                 waiting.append(tensor)
                 if len(waiting) == _IMAGES_PER_BATCH or place == len(paths) - 1:
                     batch = torch.stack(waiting).to(device, memory_format=torch.channels_last)
-                    features.append(network.features(batch))
-                    logits.append(network.head(features[-1]))
+                    seen.append(Whole(*(tensor.float().cpu() for tensor in network.forward_whole(batch))))
                     waiting.clear()
-        return torch.cat(logits).double().cpu().numpy(), torch.cat(features).float().cpu().numpy()
+        return Whole(*(torch.cat(tensors) for tensors in zip(*seen, strict=True)))
 
     def _fingerprint(self, training: pd.DataFrame) -> str:
         described = (self.recipe.to_toml(), self.data_sha256, training["image_id"].tolist())
