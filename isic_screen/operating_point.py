@@ -6,7 +6,7 @@ was counted need not have the prevalence of the clinic.
 """
 
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from statistics import NormalDist
@@ -47,6 +47,19 @@ def wilson(count: int, total: int, confidence: float = 0.95) -> Proportion:
     return Proportion(p, low, high, count, total)
 
 
+def restate(probability: float, prevalence: float, at_prevalence: float) -> float:
+    """A probability (0 to 1) that holds at one prevalence, as it would be at another (both between 0 and 1).
+
+    Bayes' rule: the odds change by the ratio of the prior odds. It keeps order, so what is referred stays the same; it
+    supposes that only the frequency of melanoma differs, not what melanomas look like (M. Saerens et al., Neural
+    Computation 14, 2002).
+    """
+    if prevalence == at_prevalence:
+        return probability
+    ratio = at_prevalence / (1 - at_prevalence) * (1 - prevalence) / prevalence
+    return probability * ratio / (1 - probability + probability * ratio)
+
+
 @dataclass(frozen=True)
 class OperatingPoint:
     """What "refer everyone at or above `threshold`" does, at a stated `prevalence` (0 to 1)."""
@@ -55,6 +68,11 @@ class OperatingPoint:
     sensitivity: Proportion
     specificity: Proportion
     prevalence: float
+
+    def restated(self, prevalence: float) -> "OperatingPoint":
+        """The same rule where melanomas are more or less common: its threshold on that scale, the rates unchanged."""
+        threshold = restate(self.threshold, self.prevalence, prevalence)
+        return replace(self, threshold=threshold, prevalence=prevalence)
 
     def _joint(self) -> tuple[float, float, float, float] | None:
         """Probabilities of (true positive, false negative, false positive, true negative), or None when unknown."""

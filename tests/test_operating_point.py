@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from isic_screen.operating_point import OperatingPoint, Proportion, ThresholdTable, wilson
+from isic_screen.operating_point import OperatingPoint, Proportion, ThresholdTable, restate, wilson
 
 
 @pytest.mark.parametrize(
@@ -112,3 +112,21 @@ def test_a_table_that_cannot_be_counts_is_refused(broken):
     whole = {"thresholds": (0.1, 0.2), "true_positives": (2, 1), "false_positives": (2, 1)}
     with pytest.raises(ValueError, match=r"thresholds|counts"):
         ThresholdTable(**{**whole, **broken}, positives=2, negatives=2, prevalence=0.02)
+
+
+def test_restating_is_bayes_rule():
+    # Of 1,000 with 18 melanomas, 20 share a score: 5 of them melanomas. Where melanoma is twice as common in odds...
+    odds = 5 / 15 * (36 / 964) / (18 / 982)
+    assert restate(5 / 20, 0.018, 0.036) == pytest.approx(odds / (1 + odds))
+    for probability in (0.0, 1e-9, 0.3, 1.0):
+        assert restate(restate(probability, 0.018, 0.2), 0.2, 0.018) == pytest.approx(probability)
+        assert restate(probability, 0.018, 0.018) == probability
+    assert restate(0.3, 0.018, 0.2) > 0.3
+
+
+def test_a_restated_point_flags_the_same_and_keeps_its_rates(table):
+    point = table.at(table.thresholds[1])
+    other = point.restated(0.3)
+    assert (other.sensitivity, other.specificity) == (point.sensitivity, point.specificity)
+    assert other.threshold == restate(point.threshold, point.prevalence, 0.3)
+    assert other.per_1000.melanomas == pytest.approx(300)
