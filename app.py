@@ -1,42 +1,55 @@
-"""The page: `python app.py [--model FILE] [--host H] [--port P]`. Also the entry point of a Hugging Face Space."""
+"""The page: `python app.py`, options by `--help`. Also the entry point of a Hugging Face Space."""
 
-import argparse
 import os
+import signal
 import sys
-from pathlib import Path
 
 # Before Gradio is imported: nothing is reported anywhere, and no answer is kept in a browser or a bucket.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("GRADIO_RUN_HISTORY", "False")
 
-from isic_screen.artifact import BUNDLED_MODEL, load_model
+from starlette.middleware import Middleware
+from starlette.routing import Route
+
+from isic_screen.artifact import load_model
 from isic_screen.errors import ScreenError
 from isic_screen.screener import Screener
-from isic_screen.ui.layout import MAX_FILE_SIZE, STYLE, build_page, theme
+from isic_screen.serving import Guard, Health, own_upload_folder, read_settings, swept
+from isic_screen.ui.layout import DELETE_CACHE, MAX_FILE_SIZE, STYLES, build_page, theme
 
 
 def main() -> int:
-    """Exit status 2 with a sentence when the model cannot be loaded."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=Path, default=BUNDLED_MODEL, metavar="FILE", help="default: the bundled model")
-    # None leaves the choice to Gradio, which reads GRADIO_SERVER_NAME and GRADIO_SERVER_PORT.
-    parser.add_argument("--host", metavar="H", help="address to listen on, 0.0.0.0 for all; default: this machine only")
-    parser.add_argument("--port", type=int, metavar="P", help="default: 7860, or the next free one")
-    given = parser.parse_args()
+    """Exit status 2 with a sentence when a setting is wrong or the model cannot be loaded."""
     try:
-        screener = Screener(load_model(given.model))
+        settings = read_settings(None, os.environ)
+        screener = Screener(load_model(settings.model))
     except ScreenError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    build_page(screener).queue(max_size=64).launch(
-        server_name=given.host,
-        server_port=given.port,
-        theme=theme(),
-        css_paths=STYLE,
-        max_file_size=MAX_FILE_SIZE,
-        footer_links=["api"],
-        ssr_mode=False,
-    )
+    # As Ctrl-C: the server ends in good order, and uploads are deleted. Docker and systemd stop a service this way.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with own_upload_folder(os.environ.get("GRADIO_TEMP_DIR")) as uploads:
+        os.environ["GRADIO_TEMP_DIR"] = str(uploads)
+        build_page(screener).queue(max_size=64).launch(
+            server_name=settings.host,
+            server_port=settings.port,
+            root_path=settings.root_path,
+            auth=settings.login,
+            mcp_server=settings.mcp,
+            theme=theme(),
+            css_paths=STYLES,
+            max_file_size=MAX_FILE_SIZE,
+            footer_links=["api"],
+            ssr_mode=False,
+            share=False,
+            enable_monitoring=False,
+            num_workers=0,  # they would answer around the guard
+            app_kwargs={
+                "lifespan": swept(uploads, *DELETE_CACHE),
+                "middleware": [Middleware(Guard)],
+                "routes": [Route("/healthz", Health(screener.facts.name, screener.facts.version))],
+            },
+        )
     return 0
 
 

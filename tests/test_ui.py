@@ -9,18 +9,21 @@ import pytest
 
 from isic_screen import Screener, load_model, open_photo
 from isic_screen.explain import METHODS
-from isic_screen.operating_point import ThresholdTable
+from isic_screen.operating_point import ThresholdTable, restate
 from isic_screen.quality import assess
 from isic_screen.screener import Screening
-from isic_screen.ui import answer, texts
+from isic_screen.ui import answer
 from isic_screen.ui.about import about
+from isic_screen.ui.answer import Case
 from isic_screen.ui.callbacks import Callbacks
 from isic_screen.ui.consequences import ThresholdPlot, consequences
-from isic_screen.ui.layout import _shown
 from isic_screen.ui.numbers import people, percent
+from isic_screen.ui.photo_tab import _shown, share_of
 from isic_screen.ui.scale import position, ticks
+from isic_screen.ui.texts import Texts
 from tests.conftest import lesion
 
+texts = Texts()
 VOID = {"img", "br", "input", "path", "circle"}
 
 
@@ -53,9 +56,10 @@ def _text(html: str) -> str:
     return re.sub(r"[ \n]+", " ", parser.text)
 
 
-def _screening(probability: float = 0.2, verdict: str = "fit", reasons: tuple[str, ...] = ()) -> Screening:
-    quality = replace(assess(lesion(0, size=(400, 300))), verdict=verdict, reasons=reasons)
-    return Screening(probability, 1.0, quality, np.eye(7, dtype=np.float32))
+def _case(probability: float = 0.2, verdict: str = "fit", reasons: tuple[str, ...] = ()) -> Case:
+    photo = lesion(0, size=(400, 300))
+    quality = replace(assess(photo), verdict=verdict, reasons=reasons)
+    return Case.of(photo, Screening(probability, 1.0, quality, np.eye(7, dtype=np.float32)))
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +71,7 @@ def table() -> ThresholdTable:
 
 @pytest.fixture
 def callbacks(lite0_file) -> Callbacks:
-    return Callbacks(Screener(load_model(lite0_file)))
+    return Callbacks(Screener(load_model(lite0_file)), texts)
 
 
 @pytest.mark.parametrize(
@@ -83,18 +87,18 @@ def callbacks(lite0_file) -> Callbacks:
     ],
 )
 def test_percentages_keep_what_matters(share, text):
-    assert percent(share).replace("\N{NARROW NO-BREAK SPACE}%", "") == text
+    assert percent(share, texts).replace("\N{NARROW NO-BREAK SPACE}%", "") == text
 
 
 def test_probabilities_are_never_rounded_to_certainty():
-    assert percent(0.999999).startswith("> 99.99")
-    assert percent(0.0000001).startswith("< 0.01")
+    assert percent(0.999999, texts).startswith("> 99.99")
+    assert percent(0.0000001, texts).startswith("< 0.01")
 
 
 def test_a_part_of_a_person_is_not_nobody():
-    assert people(0.36) == "0.4"
-    assert people(18.0) == "18"
-    assert people(610.4) == "610"
+    assert people(0.36, texts) == "0.4"
+    assert people(18.0, texts) == "18"
+    assert people(610.4, texts) == "610"
 
 
 @pytest.mark.parametrize(
@@ -115,20 +119,20 @@ def test_the_scale_is_log_odds():
 @pytest.mark.parametrize(("probability", "word"), [(0.2, texts.REFER), (0.001, texts.BELOW)])
 def test_the_verdict_is_in_words_with_the_thresholds_meaning(probability, word, table):
     point = table.at(0.0123)
-    html = answer.verdict(_screening(probability), point)
+    html = answer.verdict(_case(probability), point, 0.018, texts)
     text = _text(html)
     assert word in text
     assert "threshold of 1.2" in text
-    assert percent(probability) in text
+    assert percent(probability, texts) in text
     assert "prevalence 1.8" in text
 
 
 def test_exactly_at_the_threshold_is_refer(table):
-    assert texts.REFER in _text(answer.verdict(_screening(0.0123), table.at(0.0123)))
+    assert texts.REFER in _text(answer.verdict(_case(0.0123), table.at(0.0123), 0.018, texts))
 
 
 def test_an_unfit_photo_shows_no_probability(table):
-    text = _text(answer.verdict(_screening(0.2, "unfit", ("blank <b>",)), table.at(0.01)))
+    text = _text(answer.verdict(_case(0.2, "unfit", ("blank <b>",)), table.at(0.01), 0.018, texts))
     assert "20" not in text
     assert texts.REFER not in text
     assert texts.UNFIT_ADVICE in text
@@ -136,12 +140,12 @@ def test_an_unfit_photo_shows_no_probability(table):
 
 
 def test_a_doubtful_photo_says_why_and_still_answers(table):
-    text = _text(answer.verdict(_screening(0.2, "doubtful", ("blurred",)), table.at(0.01)))
+    text = _text(answer.verdict(_case(0.2, "doubtful", ("blurred",)), table.at(0.01), 0.018, texts))
     assert text.index("blurred") < text.index(texts.REFER)
 
 
 def test_the_problem_is_a_sentence_and_no_markup_of_the_visitors():
-    html = answer.problem("<img src=x onerror=alert(1)>.jpg is empty")
+    html = answer.problem("<img src=x onerror=alert(1)>.jpg is empty", texts)
     assert "<img" not in html
     assert "is empty" in _text(html)
     assert 'role="alert"' in html
@@ -149,25 +153,58 @@ def test_the_problem_is_a_sentence_and_no_markup_of_the_visitors():
 
 def test_an_empty_heat_map_says_so():
     photo = lesion(0)
-    assert texts.HEAT_EMPTY in _text(answer.heat(photo, np.zeros((7, 7), dtype=np.float32)))
-    shown = answer.heat(photo, np.eye(7, dtype=np.float32))
+    assert texts.HEAT_EMPTY in _text(answer.heat(photo, np.zeros((7, 7), dtype=np.float32), texts))
+    shown = answer.heat(photo, np.eye(7, dtype=np.float32), texts)
     assert texts.HEAT_CAPTION in _text(shown)
     assert shown.count("data:image/webp;base64,") == 2
 
 
+def test_another_prevalence_restates_what_is_shown_and_refers_the_same(table):
+    point = table.at(0.0123)
+    for probability, word in ((0.0123, texts.REFER), (0.0122, texts.BELOW)):
+        text = _text(answer.verdict(_case(probability), point, 0.1, texts))
+        assert word in text
+        assert percent(restate(probability, 0.018, 0.1), texts) in text
+        assert f"threshold of {percent(restate(0.0123, 0.018, 0.1), texts)}" in text
+        assert "prevalence 10" in text
+    told = _text(consequences(point.restated(0.1), table, "", texts))
+    assert "100 with melanoma" in told
+    assert "1.8" in told  # what the model itself states
+
+
+def test_a_photo_whose_turns_fall_on_both_sides_is_borderline(table):
+    point = table.at(0.01)
+    for spread, borderline in (((0.005, 0.02), True), ((0.01, 0.02), False), ((0.005, 0.0099), False), (None, False)):
+        case = replace(_case(0.011), spread=spread)
+        html = answer.verdict(case, point, 0.018, texts)
+        assert ('class="borderline"' in html) == borderline
+        assert case.borderline(0.01) == borderline
+    shown = _text(answer.verdict(replace(_case(0.011), spread=(0.005, 0.02)), point, 0.018, texts))
+    assert f"{percent(0.005, texts)} to {percent(0.02, texts)}" in shown
+
+
+@pytest.mark.parametrize(
+    ("typed", "share"), [(None, 0.018), (0, 0.018), (-3, 0.018), (5, 0.05), (1.8, 0.018), (500, 0.9), (1e-9, 0.0001)]
+)
+def test_a_typed_prevalence_is_always_a_possible_one(typed, share):
+    assert share_of(typed, 0.018) == pytest.approx(share)
+    if share == 0.018:
+        assert share_of(typed, 0.018) == 0.018  # exactly: nothing is restated
+
+
 def test_consequences_are_the_operating_points(table):
     point = table.at(table.threshold_for_sensitivity(0.9))
-    html = consequences(point, table, "5-fold <test>")
+    html = consequences(point, table, "5-fold <test>", texts)
     text = _text(html)
     counts = point.per_1000
-    assert f"{people(counts.found)} found" in text
-    assert f"{people(counts.missed)} missed" in text
-    assert f"{people(counts.recalled_healthy)} healthy people recalled" in text
+    assert f"{people(counts.found, texts)} found" in text
+    assert f"{people(counts.missed, texts)} missed" in text
+    assert f"{people(counts.recalled_healthy, texts)} healthy people recalled" in text
     for share in (point.sensitivity, point.specificity):
         interval = f"{100 * share.low:.1f} to {100 * share.high:.1f} (95\N{NARROW NO-BREAK SPACE}%)"
         assert f"{interval}, {share.count} of {share.total}" in text
-    assert percent(point.ppv) in text
-    assert percent(point.npv) in text
+    assert percent(point.ppv, texts) in text
+    assert percent(point.npv, texts) in text
     assert "5-fold <test>" in text
     dots = [path.count("M") for path in re.findall(r' d="(M[^"]*|)"', html)]
     assert sum(dots) == 1000
@@ -176,53 +213,63 @@ def test_consequences_are_the_operating_points(table):
 
 @pytest.mark.parametrize("threshold", [0.0, 1e-9, 0.01, 0.9, 1.0])
 def test_every_threshold_can_be_drawn_and_told(table, threshold):
-    plot = ThresholdPlot(table)
+    plot = ThresholdPlot(table, 0.018, texts)
     point = table.at(threshold)
     svg = plot.svg(point)
     _text(svg)
     assert "nan" not in svg
-    assert percent(point.sensitivity.value) in svg
+    assert percent(point.sensitivity.value, texts) in svg
     numbers = [float(n) for n in re.findall(r'c[xy]="([-\d.]+)"', svg)]
     assert all(0 <= number <= 640 for number in numbers)
-    _text(consequences(point, table, ""))
+    _text(consequences(point, table, "", texts))
 
 
 def test_a_photo_gives_the_same_answer_as_the_screener(callbacks, tmp_path):
     lesion(1, dark=True, size=(400, 300)).save(tmp_path / "a.jpg")
-    case, verdict, heat = callbacks.screen(str(tmp_path / "a.jpg"), 0.03, METHODS[0])
+    case, verdict, heat = callbacks.screen(str(tmp_path / "a.jpg"), 0.03, 0.018, METHODS[0])
     assert case.screening.probability == callbacks.screener.screen(open_photo(tmp_path / "a.jpg")).probability
-    assert percent(case.screening.probability) in _text(verdict)
+    assert percent(case.screening.probability, texts) in _text(verdict)
     assert heat
 
 
 def test_a_photo_that_is_none_is_a_sentence_and_taking_it_away_clears_the_answer(callbacks, tmp_path):
     (tmp_path / "a.jpg").write_text("no photo")
-    case, verdict, heat = callbacks.screen(str(tmp_path / "a.jpg"), 0.03, METHODS[0])
+    case, verdict, heat = callbacks.screen(str(tmp_path / "a.jpg"), 0.03, 0.018, METHODS[0])
     assert case is None
     assert heat == ""
     assert texts.UNREADABLE in _text(verdict)
     assert "a.jpg" in _text(verdict)
-    assert callbacks.screen(None, 0.03, METHODS[0]) == (None, answer.waiting(), "")
+    assert callbacks.screen(None, 0.03, 0.018, METHODS[0]) == (None, answer.waiting(texts), "")
+
+
+def test_the_spread_holds_the_answer_and_is_not_measured_where_none_is_shown(callbacks, tmp_path):
+    lesion(1, dark=True, size=(400, 300)).save(tmp_path / "a.jpg")
+    case, *_ = callbacks.screen(str(tmp_path / "a.jpg"), 0.03, 0.018, METHODS[0])
+    assert case.spread is None
+    low, high = callbacks.spread(case, str(tmp_path / "a.jpg")).spread
+    assert low <= case.screening.probability <= high
+    assert callbacks.spread(case, str(tmp_path / "gone.jpg")).spread is None
+    assert callbacks.spread(_case(verdict="unfit"), str(tmp_path / "a.jpg")).spread is None
 
 
 def test_moving_the_threshold_never_runs_the_model(callbacks, tmp_path, monkeypatch):
     lesion(1, dark=True, size=(400, 300)).save(tmp_path / "a.jpg")
-    case, _, _ = callbacks.screen(str(tmp_path / "a.jpg"), 0.03, METHODS[0])
+    case, _, _ = callbacks.screen(str(tmp_path / "a.jpg"), 0.03, 0.018, METHODS[0])
 
     def forbidden(*args, **kwargs):
         raise AssertionError("the model ran")
 
     monkeypatch.setattr(callbacks.screener.model.network, "forward", forbidden)
     monkeypatch.setattr(callbacks.screener.model.network, "activations", forbidden)
-    shown = [callbacks.move(case, callbacks.threshold_for(percent)) for percent in (50, 90, 95, 100)]
-    assert len({verdict for verdict, _, _ in shown}) > 1
-    assert callbacks.move(None, 0.03)[0] == answer.waiting()
+    shown = [callbacks.move(case, callbacks.threshold_for(caught), 0.018) for caught in (50, 90, 95, 100)]
+    assert len({verdict for verdict, *_ in shown}) > 1
+    assert callbacks.move(None, 0.03, 0.018)[0] == answer.waiting(texts)
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_heat_map_method_is_shown(callbacks, tmp_path, method):
     lesion(1, dark=True, size=(400, 300)).save(tmp_path / "a.jpg")
-    case, _, _ = callbacks.screen(str(tmp_path / "a.jpg"), 0.03, METHODS[0])
+    case, _, _ = callbacks.screen(str(tmp_path / "a.jpg"), 0.03, 0.018, METHODS[0])
     assert "data:image/webp" in callbacks.heat(case, method)
 
 
@@ -241,7 +288,7 @@ def test_the_api_answers_with_the_meaning_of_its_number(callbacks, tmp_path):
 
 
 def test_about_reads_everything_from_the_file(bundled_model):
-    text = _text(about(bundled_model))
+    text = _text(about(bundled_model, texts))
     facts = bundled_model.facts
     assert facts.intended_use in text
     assert all(limit in text for limit in facts.limits)
@@ -253,7 +300,7 @@ def test_about_reads_everything_from_the_file(bundled_model):
 
 
 def test_a_model_without_metrics_says_that_they_are_not_stated(lite0_file):
-    assert texts.NOT_STATED in _text(about(load_model(lite0_file)))
+    assert texts.NOT_STATED in _text(about(load_model(lite0_file), texts))
 
 
 def test_a_fault_of_ours_is_not_shown_as_the_photos(callbacks, tmp_path, monkeypatch):
@@ -264,4 +311,4 @@ def test_a_fault_of_ours_is_not_shown_as_the_photos(callbacks, tmp_path, monkeyp
 
     monkeypatch.setattr("isic_screen.ui.callbacks.open_photo", fault)
     with pytest.raises(ZeroDivisionError):
-        callbacks.screen(str(tmp_path / "a.jpg"), 0.03, METHODS[0])
+        callbacks.screen(str(tmp_path / "a.jpg"), 0.03, 0.018, METHODS[0])

@@ -5,11 +5,11 @@ from html import escape
 from typing import Any
 
 from isic_screen.artifact import Model
-from isic_screen.ui import texts
 from isic_screen.ui.numbers import percent
+from isic_screen.ui.texts import Texts
 
 
-def about(model: Model) -> str:
+def about(model: Model, texts: Texts) -> str:
     """Intended use, limits and facts as HTML."""
     facts = model.facts
     training, metrics = facts.training, facts.metrics
@@ -18,7 +18,7 @@ def about(model: Model) -> str:
         texts.SOURCE.format(source=escape(name), **{key: f"{value:,}" for key, value in counts.items()})
         for name, counts in training.get("sources", {}).items()
     ]
-    aucs = [_auc(name, block) for name, block in metrics.get("sources", {}).items()]
+    aucs = [_auc(name, block, texts) for name, block in metrics.get("sources", {}).items()]
     rows = [
         (texts.FACT_NAME, f"{escape(facts.name)} {escape(facts.version)}"),
         (texts.FACT_BACKBONE, f"{escape(facts.backbone)}, {facts.input.size} x {facts.input.size}"),
@@ -26,7 +26,7 @@ def about(model: Model) -> str:
         (texts.FACT_DATA, "<br>".join(sources) or texts.NOT_STATED),
         (texts.FACT_AUC, "<br>".join(aucs) or texts.NOT_STATED),
         (texts.FACT_BASIS, escape(metrics.get("basis", texts.NOT_STATED))),
-        (texts.FACT_PREVALENCE, percent(facts.prevalence)),
+        (texts.FACT_PREVALENCE, percent(facts.prevalence, texts)),
         (texts.FACT_LICENCE, escape(facts.licence)),
         (texts.FACT_CITATION, escape(facts.citation)),
         (texts.FACT_FILE, f"<code>{model.sha256}</code>"),
@@ -38,7 +38,7 @@ def about(model: Model) -> str:
     )
 
 
-def _auc(source: str, block: Mapping[str, Any]) -> str:
+def _auc(source: str, block: Mapping[str, Any], texts: Texts) -> str:
     auc = block["metrics"]["roc_auc"]
     if auc["value"] is None or auc["low"] is None:
         return f"{escape(source)}: {texts.UNKNOWN} ({escape(str(auc['reason']))})"

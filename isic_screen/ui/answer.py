@@ -2,18 +2,19 @@
 
 import base64
 import io
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from html import escape
 
 from PIL import Image
 
 from isic_screen.explain import FloatMap, heat_layer
-from isic_screen.operating_point import OperatingPoint
+from isic_screen.operating_point import OperatingPoint, restate
 from isic_screen.quality import Quality
 from isic_screen.screener import Screening
-from isic_screen.ui import texts
 from isic_screen.ui.numbers import percent
 from isic_screen.ui.scale import position, ticks
+from isic_screen.ui.texts import Texts
 
 SHOWN_SIDE = 900
 """Longest side, in pixels, of the photo as the answer shows it."""
@@ -33,10 +34,14 @@ _ICONS = {
 
 @dataclass(frozen=True)
 class Case:
-    """One visitor's photo (RGB, reduced for display) and its screening; lives in the visitor's session only."""
+    """One visitor's photo (RGB, reduced for display) and its screening; lives in the visitor's session only.
+
+    `spread` is the lowest and highest probability among the photo's flips and turns, once it has been measured.
+    """
 
     photo: Image.Image
     screening: Screening
+    spread: tuple[float, float] | None = None
 
     @classmethod
     def of(cls, photo: Image.Image, screening: Screening) -> "Case":
@@ -44,39 +49,70 @@ class Case:
         shown.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
         return cls(shown, screening)
 
+    def with_spread(self, spread: tuple[float, float]) -> "Case":
+        return replace(self, spread=spread)
 
-def waiting() -> str:
+    def borderline(self, threshold: float) -> bool:
+        """Whether the flips and turns of the photo fall on both sides of a threshold."""
+        return self.spread is not None and self.spread[0] < threshold <= self.spread[1]
+
+
+def waiting(texts: Texts) -> str:
     """What stands in the answer's place before there is a photo."""
     return f'<div class="card waiting"><p>{texts.WAITING}</p></div>'
 
 
-def problem(sentence: str) -> str:
+def problem(sentence: str, texts: Texts) -> str:
     """Why a file could not be screened."""
     return (
-        f'<div class="card problem" role="alert"><h2>{_icon("unfit")} {texts.UNREADABLE}</h2>'
+        f'<div class="card problem" role="alert"><h2>{icon("unfit")} {texts.UNREADABLE}</h2>'
         f"<p>{escape(sentence)}</p></div>"
     )
 
 
-def verdict(screening: Screening, point: OperatingPoint) -> str:
-    """Quality, verdict and probability of a screening at an operating point. An unfit photo gets no probability."""
-    quality = _quality(screening.quality)
+def named(name: str, texts: Texts) -> str:
+    """The heading over one photo of many."""
+    return f'<h3 class="case-name">{texts.BATCH_FILE}: {escape(name)}</h3>'
+
+
+def verdict(case: Case, point: OperatingPoint, prevalence: float, texts: Texts) -> str:
+    """Quality, verdict and probability of a case at an operating point. An unfit photo gets no probability.
+
+    `point` is on the model's own scale, as the screening is; what is shown is restated at `prevalence`.
+    """
+    screening = case.screening
+    quality = _quality(screening.quality, texts)
     if screening.quality.verdict == "unfit":
         return f'<div class="card">{quality}<p>{texts.UNFIT_ADVICE}</p></div>'
     flagged = screening.flagged(point.threshold)
     kind, word, why = ("refer", texts.REFER, texts.REFER_WHY) if flagged else ("below", texts.BELOW, texts.BELOW_WHY)
-    prevalence, threshold = percent(point.prevalence), percent(point.threshold)
+
+    def shown(probability: float) -> float:
+        return restate(probability, point.prevalence, prevalence)
+
+    probability, threshold = shown(screening.probability), percent(shown(point.threshold), texts)
     return (
         f'<div class="card {kind}">{quality}'
-        f'<h2 class="verdict">{_icon(kind)} {word}</h2><p class="why">{why.format(threshold=threshold)}</p>'
-        f'<p class="probability"><span class="figure">{percent(screening.probability)}</span> '
-        f"{texts.PROBABILITY.format(prevalence=prevalence)}</p>"
-        f"{_scale(screening.probability, point)}</div>"
+        f'<h2 class="verdict">{icon(kind)} {word}</h2><p class="why">{why.format(threshold=threshold)}</p>'
+        f"{_borderline(case, point, shown, texts)}"
+        f'<p class="probability"><span class="figure">{percent(probability, texts)}</span> '
+        f"{texts.PROBABILITY.format(prevalence=percent(prevalence, texts))}</p>"
+        f"{_scale(probability, point.restated(prevalence), texts)}</div>"
     )
 
 
-def heat(photo: Image.Image, heat_map: FloatMap) -> str:
+def _borderline(case: Case, point: OperatingPoint, shown: Callable[[float], float], texts: Texts) -> str:
+    if case.spread is None or not case.borderline(point.threshold):
+        return ""
+    low, high = (percent(shown(probability), texts) for probability in case.spread)
+    sentence = texts.BORDERLINE.format(low=low, high=high)
+    return f'<p class="borderline">{icon("doubtful")} {sentence}</p>'
+
+
+def heat(photo: Image.Image, heat_map: FloatMap, texts: Texts) -> str:
     """The photo with its heat map over it, or the sentence that there is none to show.
+
+    The slider below it uncovers the photo, and the button saves what is seen (assets/page.js).
 
     Both pictures are data URIs: a file in Gradio's cache could be fetched by anyone who knows its address.
     """
@@ -87,23 +123,26 @@ def heat(photo: Image.Image, heat_map: FloatMap) -> str:
     layer = heat_layer(heat_map, (256, 256))  # smooth: the browser stretches it to the photo's shape
     return (
         f'<div class="card heat">{head}<div class="pictures">{picture}'
-        f'<img class="layer" src="{_data_uri(layer)}" alt=""></div><p>{texts.HEAT_CAPTION}</p></div>'
+        f'<img class="layer" src="{_data_uri(layer)}" alt=""></div>'
+        f'<div class="heat-tools"><label>{texts.HEAT_SWIPE} <input class="swipe" type="range" min="0" max="100" '
+        f'value="0"></label><button type="button" class="save">{texts.HEAT_SAVE}</button></div>'
+        f"<p>{texts.HEAT_CAPTION}</p></div>"
     )
 
 
-def _quality(quality: Quality) -> str:
+def _quality(quality: Quality, texts: Texts) -> str:
     labels = {"fit": texts.PHOTO_FIT, "doubtful": texts.PHOTO_DOUBTFUL, "unfit": texts.PHOTO_UNFIT}
-    reasons = "".join(f"<li>{escape(reason)}</li>" for reason in quality.reasons)
+    reasons = "".join(f"<li>{escape(texts.reason(reason))}</li>" for reason in quality.reasons)
     listed = f"<ul>{reasons}</ul>" if reasons else ""
-    return f'<div class="quality {quality.verdict}">{_icon(quality.verdict)} {labels[quality.verdict]}{listed}</div>'
+    return f'<div class="quality {quality.verdict}">{icon(quality.verdict)} {labels[quality.verdict]}{listed}</div>'
 
 
-def _scale(probability: float, point: OperatingPoint) -> str:
+def _scale(probability: float, point: OperatingPoint, texts: Texts) -> str:
     """A bar on the log-odds scale, marked with probability, threshold and prevalence."""
     shown = {
-        "probability": percent(probability),
-        "threshold": percent(point.threshold),
-        "prevalence": percent(point.prevalence),
+        "probability": percent(probability, texts),
+        "threshold": percent(point.threshold, texts),
+        "prevalence": percent(point.prevalence, texts),
     }
     at_threshold, at_prevalence = position(point.threshold), position(point.prevalence)
     marks = "".join(
@@ -129,7 +168,8 @@ def _side(share: float) -> str:
     return " leans-left" if share > 0.75 else " leans-right" if share < 0.25 else ""
 
 
-def _icon(kind: str) -> str:
+def icon(kind: str) -> str:
+    """One of the shapes above, in the colour of the text around it."""
     return f'<svg class="icon" viewBox="0 0 24 24" aria-hidden="true">{_ICONS[kind]}</svg>'
 
 

@@ -1,63 +1,154 @@
 """What a visitor's doings set off: the model runs for a new photo or heat-map method, never for the slider."""
 
+import io
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from datetime import date
+from functools import cached_property, lru_cache
 from typing import Any
+
+from PIL import Image
 
 from isic_screen.errors import PhotoError
 from isic_screen.explain import METHODS, Explainer
-from isic_screen.operating_point import OperatingPoint
+from isic_screen.operating_point import OperatingPoint, restate
 from isic_screen.photo import open_photo
 from isic_screen.screener import Screener
 from isic_screen.ui import answer
 from isic_screen.ui.answer import Case
+from isic_screen.ui.batch import Batch, screen, sources
+from isic_screen.ui.confusion import confusion
 from isic_screen.ui.consequences import ThresholdPlot, consequences
+from isic_screen.ui.pdf import Context, case_pdf
+from isic_screen.ui.pdf_batch import BatchRow, batch_pdf
+from isic_screen.ui.roc import RocPlot
+from isic_screen.ui.texts import Texts
+
+_PREVALENCES_KEPT = 64
 
 
 @dataclass(frozen=True)
 class Callbacks:
-    """The page's callbacks around one screener, shared by all visitors; what is a visitor's own is an argument."""
+    """The page's callbacks around one screener, shared by all visitors; what is a visitor's own is an argument.
+
+    Thresholds are probabilities on the model file's scale everywhere in here; `prevalence` (0 to 1) is the clinic's,
+    and what is shown is restated at it.
+    """
 
     screener: Screener
+    texts: Texts
 
     @cached_property
-    def _plot(self) -> ThresholdPlot:
-        return ThresholdPlot(self.screener.facts.threshold_table)
+    def _plot_at(self) -> Callable[[float], ThresholdPlot]:
+        table, texts = self.screener.facts.threshold_table, self.texts
+        return lru_cache(_PREVALENCES_KEPT)(lambda prevalence: ThresholdPlot(table, prevalence, texts))
+
+    @cached_property
+    def _roc(self) -> RocPlot:
+        return RocPlot(self.screener.facts.threshold_table, self.texts)
 
     @cached_property
     def _explainer(self) -> Explainer:
         return Explainer(self.screener.model.network)
 
-    def screen(self, path: str | None, threshold: float, method: str) -> tuple[Case | None, str, str]:
+    def screen(
+        self, path: str | None, threshold: float, prevalence: float, method: str
+    ) -> tuple[Case | None, str, str]:
         """A photo was given or taken away: the case, the verdict's HTML and the heat map's."""
         if path is None:
-            return None, answer.waiting(), ""
+            return None, answer.waiting(self.texts), ""
         try:
             photo = open_photo(path)
         except PhotoError as error:
-            return None, answer.problem(str(error)), ""
+            return None, answer.problem(str(error), self.texts), ""
         case = Case.of(photo, self.screener.screen(photo))
-        return case, answer.verdict(case.screening, self.point(threshold)), self.heat(case, method)
+        return case, self.verdict(case, threshold, prevalence), self.heat(case, method)
+
+    def spread(self, case: Case | None, path: str | None) -> Case | None:
+        """The case with the spread of its photo's flips and turns, where it has a probability."""
+        if case is None or path is None or case.screening.quality.verdict == "unfit":
+            return case
+        try:
+            return case.with_spread(self.screener.spread(open_photo(path)))
+        except PhotoError:  # deleted since: the answer stands without it
+            return case
+
+    def verdict(self, case: Case | None, threshold: float, prevalence: float) -> str:
+        if case is None:
+            return answer.waiting(self.texts)
+        return answer.verdict(case, self.point(threshold), prevalence, self.texts)
 
     def heat(self, case: Case | None, method: str) -> str:
         """The heat map of a case by one of METHODS, or nothing where there is none to show."""
         if case is None or case.screening.quality.verdict == "unfit":
             return ""
         if method == METHODS[0]:  # it came with the probability
-            return answer.heat(case.photo, case.screening.heat_map)
-        return answer.heat(case.photo, self._explainer.heat_map(case.photo, method))
+            return answer.heat(case.photo, case.screening.heat_map, self.texts)
+        return answer.heat(case.photo, self._explainer.heat_map(case.photo, method), self.texts)
 
-    def move(self, case: Case | None, threshold: float) -> tuple[str, str, str]:
-        """The threshold moved: the verdict's HTML, the consequences' and the plot's. Pure arithmetic."""
-        point = self.point(threshold)
-        shown = answer.waiting() if case is None else answer.verdict(case.screening, point)
-        return shown, *self.meaning(point)
+    def show(self, case: Case, threshold: float, prevalence: float) -> tuple[str, str]:
+        """A case from a batch, as the tab for one photo shows it: the verdict's HTML and the heat map's."""
+        return self.verdict(case, threshold, prevalence), self.heat(case, METHODS[0])
 
-    def meaning(self, point: OperatingPoint) -> tuple[str, str]:
-        """What an operating point means: the consequences' HTML and the plot's."""
+    def move(self, case: Case | None, threshold: float, prevalence: float) -> tuple[str, ...]:
+        """The threshold or prevalence moved: the verdict's HTML and all of `meaning`. Pure arithmetic."""
+        return self.verdict(case, threshold, prevalence), *self.meaning(threshold, prevalence)
+
+    def meaning(self, threshold: float, prevalence: float) -> tuple[str, ...]:
+        """What a threshold means, as HTML: the consequences, precision and recall, ROC curve, confusion matrix."""
         facts = self.screener.facts
+        point = self.point(threshold).restated(prevalence)
         basis = facts.metrics.get("basis", "")
-        return consequences(point, facts.threshold_table, basis), self._plot.svg(point)
+        return (
+            consequences(point, facts.threshold_table, basis, self.texts),
+            self._plot_at(prevalence).svg(point),
+            self._roc.svg(point),
+            confusion(point, facts.threshold_table, self.texts),
+        )
+
+    def report(self, case: Case, threshold: float, prevalence: float, method: str, context: Context, on: date) -> bytes:
+        """The case as a one-page PDF, with what was typed for it."""
+        heat_map = case.screening.heat_map
+        if method != METHODS[0] and case.screening.quality.verdict != "unfit":
+            heat_map = self._explainer.heat_map(case.photo, method)
+        point = self.point(threshold)
+
+        def restated(spread: tuple[float, float]) -> tuple[float, float]:
+            low, high = (restate(probability, point.prevalence, prevalence) for probability in spread)
+            return low, high
+
+        return case_pdf(
+            case.photo,
+            case.screening,
+            heat_map,
+            point.restated(prevalence),
+            restate(case.screening.probability, point.prevalence, prevalence),
+            self.screener.model,
+            context,
+            self.texts,
+            on=on,
+            spread=None if case.spread is None else restated(case.spread),
+        )
+
+    def batch_report(self, batch: Batch, threshold: float, prevalence: float, on: date) -> bytes:
+        """A batch as a PDF list."""
+        point = self.point(threshold)
+        rows = []
+        for row in batch.rows:
+            if isinstance(row.result, PhotoError):
+                rows.append(BatchRow(row.name, None, None, str(row.result)))
+                continue
+            screened = row.answer(threshold) != "unscreened"
+            rows.append(
+                BatchRow(
+                    row.name,
+                    restate(row.result.probability, point.prevalence, prevalence) if screened else None,
+                    row.result.flagged(threshold) if screened else None,
+                    "; ".join(self.texts.reason(reason) for reason in row.result.quality.reasons),
+                    Image.open(io.BytesIO(row.thumbnail)).convert("RGB"),
+                )
+            )
+        return batch_pdf(rows, point.restated(prevalence), self.screener.model, self.texts, on=on)
 
     def point(self, threshold: float) -> OperatingPoint:
         return self.screener.facts.threshold_table.at(threshold)
@@ -80,7 +171,7 @@ class Callbacks:
             "flagged": None,
             "quality": None,
             "error": None,
-            "model": f"{facts.name} {facts.version}, SHA-256 {self.screener.model.sha256}",
+            "model": self._model,
         }
         try:
             screening = self.screener.screen(open_photo(photo))
@@ -90,6 +181,34 @@ class Callbacks:
         if screening.quality.verdict == "unfit":
             return result
         return {**result, "probability": screening.probability, "flagged": screening.flagged(chosen)}
+
+    def api_batch(self, photos: list[str], threshold: float | None = None) -> dict[str, Any]:
+        """Many photos, or ZIP files of photos, as JSON: `photos` holds for each what `/screen` says of one, and its
+        `file`; `prevalence`, `threshold` and `model` hold for all.
+
+        A file that cannot be read has its reason in `error`, and the others go on. At most 1,000 photos in one call.
+        """
+        facts = self.screener.facts
+        chosen = facts.default_threshold if threshold is None else threshold
+        listed = []
+        for row in (row for rows in screen(self.screener, sources(photos)) for row in rows):
+            unscreened = row.answer(chosen) == "unscreened"
+            failed = isinstance(row.result, PhotoError)
+            listed.append(
+                {
+                    "file": row.name,
+                    "probability": None if unscreened else row.result.probability,
+                    "flagged": None if unscreened else row.result.flagged(chosen),
+                    "quality": None if failed else row.result.quality.summary,
+                    "error": str(row.result) if failed else None,
+                }
+            )
+        return {"prevalence": facts.prevalence, "threshold": chosen, "model": self._model, "photos": listed}
+
+    @property
+    def _model(self) -> str:
+        facts = self.screener.facts
+        return f"{facts.name} {facts.version}, SHA-256 {self.screener.model.sha256}"
 
     def api_operating_point(self, threshold: float | None = None, prevalence: float | None = None) -> dict[str, Any]:
         """What a threshold means, as JSON: `sensitivity` and `specificity` with their 95 % intervals and counts,

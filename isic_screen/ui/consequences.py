@@ -5,8 +5,8 @@ from html import escape
 from math import log
 
 from isic_screen.operating_point import OperatingPoint, Per1000, Proportion, ThresholdTable
-from isic_screen.ui import texts
-from isic_screen.ui.numbers import people, percent
+from isic_screen.ui.numbers import localised, people, percent
+from isic_screen.ui.texts import Texts
 
 _DOTS_ACROSS, _DOTS_DOWN = 50, 20
 
@@ -21,50 +21,55 @@ LEAST_FOUND = 0.05
 """Precision is drawn while this share of the melanomas is found; beyond, it rests on a handful of images."""
 
 
-def consequences(point: OperatingPoint, table: ThresholdTable, basis: str) -> str:
-    """The operating point in words, dots and tiles."""
+def consequences(point: OperatingPoint, table: ThresholdTable, basis: str, texts: Texts) -> str:
+    """The operating point in words, dots and tiles, at its own prevalence."""
     counts = point.per_1000
     if counts is None:
         return f'<div class="card"><p>{texts.UNKNOWN}</p></div>'
     sentence = texts.CONSEQUENCE.format(
-        melanomas=people(counts.melanomas),
-        found=people(counts.found),
-        missed=people(counts.missed),
-        recalled=people(counts.recalled_healthy),
-        cleared=people(counts.cleared_healthy),
+        melanomas=people(counts.melanomas, texts),
+        found=people(counts.found, texts),
+        missed=people(counts.missed, texts),
+        recalled=people(counts.recalled_healthy, texts),
+        cleared=people(counts.cleared_healthy, texts),
     )
-    prevalence = texts.AT_PREVALENCE.format(prevalence=percent(point.prevalence))
+    prevalence = texts.AT_PREVALENCE.format(prevalence=percent(point.prevalence, texts))
     needed = point.number_needed_to_refer
     tiles = [
-        _tile(texts.TILE_SENSITIVITY, *_counted(point.sensitivity)),
-        _tile(texts.TILE_SPECIFICITY, *_counted(point.specificity)),
-        _tile(texts.TILE_PPV, _share(point.ppv), prevalence),
-        _tile(texts.TILE_NPV, _share(point.npv), prevalence),
+        _tile(texts.TILE_SENSITIVITY, *_counted(point.sensitivity, texts)),
+        _tile(texts.TILE_SPECIFICITY, *_counted(point.specificity, texts)),
+        _tile(texts.TILE_PPV, _share(point.ppv, texts), prevalence),
+        _tile(texts.TILE_NPV, _share(point.npv, texts), prevalence),
         _tile(texts.TILE_NNR, texts.UNKNOWN if needed is None else f"{needed:.0f}", prevalence),
     ]
     evidence = texts.EVIDENCE.format(
         positives=table.positives,
         negatives=table.negatives,
         basis=escape(basis),
-        prevalence=percent(point.prevalence),
+        prevalence=percent(point.prevalence, texts),
     )
+    stated = percent(table.prevalence, texts)
+    restated = "" if point.prevalence == table.prevalence else " " + texts.RESTATED.format(prevalence=stated)
     return (
-        f'<div class="card consequences"><p class="sentence">{sentence}</p>{_dots(counts)}'
-        f'<div class="tiles">{"".join(tiles)}</div><p class="small">{evidence}</p></div>'
+        f'<div class="card consequences"><p class="sentence">{sentence}</p>{_dots(counts, texts)}'
+        f'<div class="tiles">{"".join(tiles)}</div><p class="small">{evidence}{restated}</p></div>'
     )
 
 
-def _counted(share: Proportion) -> tuple[str, str]:
+def _counted(share: Proportion, texts: Texts) -> tuple[str, str]:
     if share.value is None or share.low is None or share.high is None:
         return texts.UNKNOWN, ""
     interval = texts.INTERVAL.format(
-        low=f"{100 * share.low:.1f}", high=f"{100 * share.high:.1f}", count=share.count, total=share.total
+        low=localised(f"{100 * share.low:.1f}", texts),
+        high=localised(f"{100 * share.high:.1f}", texts),
+        count=share.count,
+        total=share.total,
     )
-    return percent(share.value), interval
+    return percent(share.value, texts), interval
 
 
-def _share(value: float | None) -> str:
-    return texts.UNKNOWN if value is None else percent(value)
+def _share(value: float | None, texts: Texts) -> str:
+    return texts.UNKNOWN if value is None else percent(value, texts)
 
 
 def _tile(label: str, value: str, note: str) -> str:
@@ -74,7 +79,7 @@ def _tile(label: str, value: str, note: str) -> str:
     )
 
 
-def _dots(counts: Per1000) -> str:
+def _dots(counts: Per1000, texts: Texts) -> str:
     """1,000 people, one dot each, those with melanoma first; rounded so that they still are 1,000."""
     parts = [
         ("found", texts.FOUND, counts.found),
@@ -93,13 +98,13 @@ def _dots(counts: Per1000) -> str:
         paths.append(f'<path class="{kind}" d="{path}"/>')
         start = end
     label = texts.DOTS_LABEL.format(
-        found=people(counts.found),
-        missed=people(counts.missed),
-        recalled=people(counts.recalled_healthy),
-        cleared=people(counts.cleared_healthy),
+        found=people(counts.found, texts),
+        missed=people(counts.missed, texts),
+        recalled=people(counts.recalled_healthy, texts),
+        cleared=people(counts.cleared_healthy, texts),
     )
     legend = "".join(
-        f'<span class="{kind}"><i></i>{name}: <b>{people(count)}</b></span>' for kind, name, count in parts
+        f'<span class="{kind}"><i></i>{name}: <b>{people(count, texts)}</b></span>' for kind, name, count in parts
     )
     return (
         f'<svg class="dots" viewBox="0 0 {10 * _DOTS_ACROSS} {10 * _DOTS_DOWN}" role="img" aria-label="{label}">'
@@ -108,22 +113,23 @@ def _dots(counts: Per1000) -> str:
 
 
 class ThresholdPlot:
-    """Precision and recall versus threshold. The curves are drawn once, the marks with every move."""
+    """Precision and recall versus threshold at a prevalence. The curves are drawn once, the marks with every move."""
 
-    def __init__(self, table: ThresholdTable) -> None:
-        self._low, self._high = self._range(table)
-        ratio = self._high / self._low
-        points = [table.at(self._low * ratio ** (step / _SAMPLES)) for step in range(_SAMPLES + 1)]
+    def __init__(self, table: ThresholdTable, prevalence: float, texts: Texts) -> None:
+        self._texts = texts
+        low, high = self._range(table)
+        ratio = high / low
+        points = [table.at(low * ratio ** (step / _SAMPLES)).restated(prevalence) for step in range(_SAMPLES + 1)]
+        self._low, self._high = points[0].threshold, points[-1].threshold
         drawn = [point for point in points if (point.sensitivity.value or 0) >= LEAST_FOUND and point.ppv is not None]
         self._most = max((point.ppv or 0 for point in drawn), default=0.1) * 1.1
-        prevalence = percent(table.prevalence)
         recall = _line((self._x(p.threshold), self._y_recall(p.sensitivity.value or 0)) for p in points)
         precision = _line((self._x(p.threshold), self._y_precision(p.ppv or 0)) for p in drawn)
         self._static = (
             self._panel(TOP, texts.PLOT_RECALL, [0, 0.5, 1], self._y_recall)
             + self._panel(
                 _LOWER,
-                texts.PLOT_PRECISION.format(prevalence=prevalence),
+                texts.PLOT_PRECISION.format(prevalence=percent(prevalence, texts)),
                 _round_levels(self._most),
                 self._y_precision,
             )
@@ -132,10 +138,11 @@ class ThresholdPlot:
         )
 
     def svg(self, point: OperatingPoint) -> str:
-        """The plot with `point` marked."""
+        """The plot with `point`, at the plot's prevalence, marked."""
+        texts = self._texts
         recall, precision = point.sensitivity.value, point.ppv
         label = texts.PLOT_LABEL.format(
-            threshold=percent(point.threshold), recall=_share(recall), precision=_share(precision)
+            threshold=percent(point.threshold, texts), recall=_share(recall, texts), precision=_share(precision, texts)
         )
         x = self._x(point.threshold)
         marks = f'<path class="chosen" d="M{x:.1f} {TOP}V{_LOWER + PANEL}"/>'
@@ -147,7 +154,7 @@ class ThresholdPlot:
                 marks += (
                     f'<circle class="{kind}" cx="{x:.1f}" cy="{y:.1f}" r="6"/><text class="value" '
                     f'x="{x + (-12 if leans else 12):.1f}" y="{y + 26 if below else y - 10:.1f}" '
-                    f'text-anchor="{"end" if leans else "start"}">{percent(value)}</text>'
+                    f'text-anchor="{"end" if leans else "start"}">{percent(value, texts)}</text>'
                 )
         return (
             f'<div class="card plot"><h3>{texts.PLOT_TITLE}</h3><svg viewBox="0 0 {WIDTH} {_HEIGHT}" role="img" '
@@ -171,15 +178,18 @@ class ThresholdPlot:
     def _y_precision(self, share: float) -> float:
         return _LOWER + PANEL * (1 - share / self._most)
 
-    @staticmethod
-    def _panel(top: float, title: str, levels: list[float], y_of: object) -> str:
+    def _panel(self, top: float, title: str, levels: list[float], y_of: object) -> str:
         assert callable(y_of)
         lines = "".join(
             f'<path class="grid" d="M{LEFT} {y_of(level):.1f}H{_RIGHT_EDGE}"/>'
-            f'<text class="axis" x="{LEFT - 8}" y="{y_of(level) + 4:.1f}" text-anchor="end">{100 * level:g} %</text>'
+            f'<text class="axis" x="{LEFT - 8}" y="{y_of(level) + 4:.1f}" text-anchor="end">'
+            f"{self._percent(level)}</text>"
             for level in levels
         )
         return f'<text class="title" x="{LEFT}" y="{top - 10}">{title}</text>{lines}'
+
+    def _percent(self, level: float) -> str:
+        return localised(f"{100 * level:g} %", self._texts)
 
     def _axis(self) -> str:
         levels = [m * 10.0**e for e in range(-5, 0) for m in (1, 2, 5)]
@@ -191,13 +201,12 @@ class ThresholdPlot:
         labels = "".join(
             f'<path class="grid" d="M{self._x(level):.1f} {TOP}V{_LOWER + PANEL}"/>'
             f'<text class="axis{" dense" if number % 2 else ""}" '  # a phone leaves these out
-            f'x="{self._x(level):.1f}" y="{_LOWER + PANEL + 18}" text-anchor="middle">{100 * level:g} %</text>'
+            f'x="{self._x(level):.1f}" y="{_LOWER + PANEL + 18}" text-anchor="middle">{self._percent(level)}</text>'
             for number, level in enumerate(shown)
         )
         middle = (LEFT + _RIGHT_EDGE) / 2
-        return (
-            f'{labels}<text class="axis" x="{middle}" y="{_HEIGHT - 8}" text-anchor="middle">{texts.PLOT_AXIS}</text>'
-        )
+        title = f'<text class="axis" x="{middle}" y="{_HEIGHT - 8}" text-anchor="middle">{self._texts.PLOT_AXIS}</text>'
+        return labels + title
 
 
 def _round_levels(most: float) -> list[float]:

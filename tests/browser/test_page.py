@@ -10,11 +10,12 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from isic_screen import Screener, open_photo
-from isic_screen.ui import texts
 from isic_screen.ui.numbers import percent
+from isic_screen.ui.texts import Texts
 from tests.browser.conftest import upload
 from tests.conftest import ROOT, SHARED_DATA
 
+texts = Texts()
 EXAMPLES = ROOT / "assets" / "examples"
 
 
@@ -27,7 +28,7 @@ def _a_photo() -> Path:
 def test_a_photo_gives_quality_verdict_probability_and_heat_map(page: Page, bundled_model):
     upload(page, _a_photo())
     expected = Screener(bundled_model).screen(open_photo(_a_photo()))
-    expect(page.locator("#answer .figure")).to_have_text(percent(expected.probability))
+    expect(page.locator("#answer .figure")).to_have_text(percent(expected.probability, texts))
     flagged = expected.flagged(bundled_model.facts.default_threshold)
     expect(page.locator("#answer .verdict")).to_contain_text(texts.REFER if flagged else texts.BELOW)
     expect(page.locator("#answer .quality")).to_contain_text(texts.PHOTO_FIT)
@@ -192,7 +193,7 @@ def test_an_example_answers_with_one_click(page: Page):
 
 def test_the_models_facts_and_limits_are_on_the_page(page: Page, bundled_model):
     expect(page.locator("header .notice")).to_contain_text("not a diagnosis")
-    page.get_by_text(texts.ABOUT).click()
+    page.get_by_text(texts.TAB_ABOUT).click()
     about = page.locator("#about")
     expect(about).to_contain_text(bundled_model.sha256)
     expect(about).to_contain_text(bundled_model.facts.limits[0])
@@ -271,4 +272,4 @@ def test_moving_the_slider_while_the_model_runs_counts_for_the_answer(page: Page
     page.wait_for_selector("#answer .verdict")
     expect(page.locator("#consequences .tile").first).to_contain_text("60")
     threshold = float(page.input_value("#threshold input"))
-    expect(page.locator("#answer .why")).to_contain_text(f"{percent(threshold / 100)}")
+    expect(page.locator("#answer .why")).to_contain_text(f"{percent(threshold / 100, texts)}")

@@ -1,0 +1,64 @@
+// What the page does in the browser alone. Gradio runs this once, when the page is loaded.
+(language) => {
+  document.documentElement.lang = language;
+
+  // A picture pasted anywhere goes where a dropped one goes.
+  document.addEventListener("paste", (event) => {
+    const picture = [...event.clipboardData.files].find((file) => file.type.startsWith("image/"));
+    const field = document.querySelector("#photo input[type=file]");
+    if (!picture || !field) return;
+    const files = new DataTransfer();
+    files.items.add(picture);
+    field.files = files.files;
+    field.dispatchEvent(new Event("change", { bubbles: true }));
+  });
+
+  // A photo that the browser cannot draw, as a TIFF, shows no torn picture: the answer shows what was read.
+  const show = (shown) => ({ target }) => {
+    if (target.matches("#photo img")) target.style.visibility = shown;
+  };
+  document.addEventListener("error", show("hidden"), true);
+  document.addEventListener("load", show(""), true);
+
+  // On what stays: a region that comes with its text is not read out by a screen reader.
+  for (const id of ["answer", "consequences"]) document.getElementById(id)?.setAttribute("aria-live", "polite");
+
+  // Files are made and saved here: one on the server could be fetched by whoever knows its address.
+  const save = (blob, name) => {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(blob);
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+  };
+  window.isicScreenSave = (base64, name, type) => {
+    if (base64) fetch(`data:${type};base64,${base64}`).then((answer) => answer.blob()).then((blob) => save(blob, name));
+  };
+
+  // The heat map's slider and button come and go with the photo, so the listeners stand on what stays.
+  document.addEventListener("input", ({ target }) => {
+    if (target.matches(".heat .swipe")) target.closest(".heat").style.setProperty("--swipe", `${target.value}%`);
+  });
+  // A row of the batch: its number goes with a press of a hidden button to the server, which knows the visitor's batch.
+  document.addEventListener("click", ({ target }) => {
+    const row = target.closest("#batch-table [data-photo]");
+    if (!row) return;
+    window.isicScreenOpened = row.dataset.photo;
+    document.querySelector("#batch-open").click();
+  });
+
+  document.addEventListener("click", ({ target }) => {
+    if (!target.matches(".heat .save")) return;
+    const [photo, layer] = target.closest(".heat").querySelectorAll(".pictures img");
+    const canvas = Object.assign(document.createElement("canvas"), { width: photo.naturalWidth, height: photo.naturalHeight });
+    const pen = canvas.getContext("2d");
+    pen.drawImage(photo, 0, 0);
+    pen.globalAlpha = Number(getComputedStyle(layer).opacity);
+    const uncovered = (canvas.width * target.closest(".heat").querySelector(".swipe").value) / 100;
+    pen.beginPath();
+    pen.rect(uncovered, 0, canvas.width - uncovered, canvas.height);
+    pen.clip();
+    pen.drawImage(layer, 0, 0, canvas.width, canvas.height);
+    canvas.toBlob((blob) => save(blob, "isic-screen-heat-map.png"), "image/png");
+  });
+}

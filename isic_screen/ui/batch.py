@@ -1,0 +1,206 @@
+"""A batch of photos of one visitor: what was found, and how it is listed. No Gradio."""
+
+import base64
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import timedelta
+from html import escape
+from itertools import islice
+from pathlib import Path
+from typing import Literal
+
+from PIL import Image
+
+from isic_screen.archive import clean, count_in, is_zip, photos_in
+from isic_screen.batch import ScreensPhotos
+from isic_screen.errors import PhotoError
+from isic_screen.export import write_csv
+from isic_screen.operating_point import OperatingPoint, restate
+from isic_screen.photo import open_photo
+from isic_screen.screener import Screening
+from isic_screen.ui.answer import Case, icon
+from isic_screen.ui.numbers import percent
+from isic_screen.ui.texts import Texts
+
+Answer = Literal["refer", "below", "unscreened"]
+FILTERS: tuple[str, ...] = ("all", "refer", "below", "unscreened")
+
+MAX_PHOTOS = 1_000
+"""In one batch on the page; the command line takes any number."""
+ROWS_SHOWN = 50
+"""Rows in one part of the table: five hundred pictures at once would hold up a browser."""
+
+_AT_ONCE = 8
+_KEPT_SIDE, _THUMBNAIL_SIDE = 480, 72  # pixels
+
+
+@dataclass(frozen=True)
+class Row:
+    """One photo of a batch. `picture` and `thumbnail` are WebP files, empty where the photo could not be read."""
+
+    name: str
+    result: Screening | PhotoError
+    picture: bytes = b""
+    thumbnail: bytes = b""
+
+    def answer(self, threshold: float) -> Answer:
+        """What the threshold, on the model file's scale, says about it."""
+        if isinstance(self.result, PhotoError) or self.result.quality.verdict == "unfit":
+            return "unscreened"
+        return "refer" if self.result.flagged(threshold) else "below"
+
+    @property
+    def case(self) -> Case | None:
+        """The photo as the other tab shows it, in fewer pixels; None where it could not be read."""
+        if isinstance(self.result, PhotoError):
+            return None
+        return Case(Image.open(io.BytesIO(self.picture)).convert("RGB"), self.result)
+
+
+@dataclass
+class Batch:
+    """What one visitor gave and what was found so far; lives in the visitor's session only."""
+
+    rows: list[Row] = field(default_factory=list)
+
+    def sorted(self, threshold: float, chosen: str) -> list[tuple[int, Row]]:
+        """(number, row) of those that the filter lets through: by falling probability, then what was not screened."""
+
+        def place(numbered: tuple[int, Row]) -> tuple[bool, float]:
+            row = numbered[1]
+            if row.answer(threshold) == "unscreened" or isinstance(row.result, PhotoError):
+                return True, 0.0
+            return False, -row.result.probability
+
+        listed = [(n, row) for n, row in enumerate(self.rows) if chosen in ("all", row.answer(threshold))]
+        return sorted(listed, key=place)
+
+    def csv(self, threshold: float) -> str:
+        """The rows as the command line writes them."""
+        out = io.StringIO(newline="")
+        write_csv(out, [(row.name, row.result) for row in self.rows], threshold)
+        return out.getvalue()
+
+
+def sources(paths: Sequence[str]) -> Iterator[tuple[str, Path | bytes | PhotoError]]:
+    """(name, photo) of uploaded files and of what is in uploaded ZIPs, at most MAX_PHOTOS."""
+
+    def all_of_them() -> Iterator[tuple[str, Path | bytes | PhotoError]]:
+        for path in map(Path, paths):
+            if is_zip(path):
+                yield from photos_in(path, path.name)
+            else:
+                yield clean(path.name), path
+
+    found = all_of_them()
+    yield from islice(found, MAX_PHOTOS)
+    if next(found, None) is not None:
+        reason = (
+            f"There are more than {MAX_PHOTOS:,} photos. The rest is left out: screen it in another batch, or with "
+        )
+        yield "…", PhotoError(f"{reason}the command line, which takes any number.")
+
+
+def count(paths: Sequence[str]) -> int:
+    """How many photos `sources` will tell about."""
+    return min(MAX_PHOTOS, sum(count_in(Path(path)) if is_zip(Path(path)) else 1 for path in paths))
+
+
+def screen(screener: ScreensPhotos, given: Iterable[tuple[str, Path | bytes | PhotoError]]) -> Iterator[list[Row]]:
+    """Rows as they are found, a few at a time; memory is bounded by these few."""
+
+    def read(item: tuple[str, Path | bytes | PhotoError]) -> Image.Image | PhotoError:
+        name, source = item
+        if isinstance(source, PhotoError):
+            return source
+        try:
+            return open_photo(source, name=name)
+        except PhotoError as error:
+            return error
+
+    items = iter(given)
+    with ThreadPoolExecutor(2, thread_name_prefix="batch") as pool:
+        while some := list(islice(items, _AT_ONCE)):
+            photos = list(pool.map(read, some))
+            found = iter(screener.screen_many([photo for photo in photos if not isinstance(photo, PhotoError)]))
+            yield [
+                Row(name, photo) if isinstance(photo, PhotoError) else _row(name, photo, next(found))
+                for (name, _), photo in zip(some, photos, strict=True)
+            ]
+
+
+def progress(done: int, expected: int, seconds: float, texts: Texts) -> str:
+    """How far a running batch is, and how long it will take at the pace of the `seconds` so far."""
+    left = timedelta(seconds=round(seconds / done * max(0, expected - done))) if done else None
+    sentence = texts.BATCH_RUNNING.format(photos=done, of=expected)
+    rest = "" if left is None else " " + texts.BATCH_LEFT.format(time=str(left).removeprefix("0:"))
+    bar = f'<progress value="{done}" max="{expected}"></progress>'
+    return f'<p class="batch-progress"><label>{sentence}{rest} {bar}</label></p>'
+
+
+def table(batch: Batch, point: OperatingPoint, prevalence: float, chosen: str, part: int, texts: Texts) -> str:
+    """The batch as HTML at an operating point on the model's scale: counts, and one part (from 1) of the table."""
+    if not batch.rows:
+        return ""
+    answers = [row.answer(point.threshold) for row in batch.rows]
+    stated = point.restated(prevalence)
+    counts = texts.BATCH_COUNTS.format(
+        refer=answers.count("refer"), below=answers.count("below"), unscreened=answers.count("unscreened"),
+        threshold=percent(stated.threshold, texts), prevalence=percent(prevalence, texts),
+    )  # fmt: skip
+    listed = batch.sorted(point.threshold, chosen)
+    first = min((part - 1) * ROWS_SHOWN, max(0, (len(listed) - 1) // ROWS_SHOWN * ROWS_SHOWN))
+    rows = "".join(_tr(number, row, point, prevalence, texts) for number, row in listed[first : first + ROWS_SHOWN])
+    shown = texts.BATCH_SHOWN.format(
+        first=min(first + 1, len(listed)), last=min(first + ROWS_SHOWN, len(listed)), of=len(listed)
+    )
+    return (
+        f'<div class="card batch"><p class="sentence">{counts}</p><div class="scroll" tabindex="0" role="region" '
+        f'aria-label="{texts.TAB_BATCH}"><table><thead><tr>'
+        f'<th scope="col"><span class="unseen">{texts.BATCH_PICTURE}</span></th><th scope="col">{texts.BATCH_FILE}</th>'
+        f'<th scope="col">{texts.BATCH_PROBABILITY}</th><th scope="col">{texts.BATCH_ANSWER}</th>'
+        f'<th scope="col">{texts.BATCH_QUALITY}</th></tr></thead><tbody>{rows}</tbody></table></div>'
+        f'<p class="small">{shown}</p></div>'
+    )
+
+
+def parts(batch: Batch, threshold: float, chosen: str) -> int:
+    """In how many parts the table comes, at least 1."""
+    return max(1, -(-len(batch.sorted(threshold, chosen)) // ROWS_SHOWN))
+
+
+def _row(name: str, photo: Image.Image, screening: Screening) -> Row:
+    return Row(name, screening, _webp(photo, _KEPT_SIDE), _webp(photo, _THUMBNAIL_SIDE))
+
+
+def _webp(photo: Image.Image, side: int) -> bytes:
+    copy = photo.copy()
+    copy.thumbnail((side, side))
+    buffer = io.BytesIO()
+    copy.save(buffer, "WEBP", quality=80)
+    return buffer.getvalue()
+
+
+def _tr(number: int, row: Row, point: OperatingPoint, prevalence: float, texts: Texts) -> str:
+    answer = row.answer(point.threshold)
+    words = {"refer": texts.REFER, "below": texts.BELOW, "unscreened": texts.BATCH_UNSCREENED}[answer]
+    probability = ""
+    if isinstance(row.result, PhotoError):
+        remark, picture = escape(str(row.result)), ""
+        name = f"<span>{escape(row.name)}</span>"
+    else:
+        quality = row.result.quality
+        labels = {"fit": texts.PHOTO_FIT, "doubtful": texts.PHOTO_DOUBTFUL, "unfit": texts.PHOTO_UNFIT}
+        remark = escape("; ".join(texts.reason(reason) for reason in quality.reasons)) or labels[quality.verdict]
+        picture = f'<img src="data:image/webp;base64,{base64.b64encode(row.thumbnail).decode()}" alt="">'
+        # A button, so that the keyboard reaches it: assets/page.js tells the server which.
+        name = f'<button type="button" data-photo="{number}">{escape(row.name)}</button>'
+        if answer != "unscreened":
+            probability = percent(restate(row.result.probability, point.prevalence, prevalence), texts)
+    return (
+        f'<tr class="{answer}"><td>{picture}</td><td class="name">{name}</td><td class="number">{probability}</td>'
+        f'<td class="answer">{icon("unfit" if answer == "unscreened" else answer)} {words}</td>'
+        f'<td class="remark">{remark}</td></tr>'
+    )

@@ -1,0 +1,41 @@
+"""The sentences that only the PDF reports have, in English; what the page says as well, they take from the page."""
+
+
+class PdfTexts:
+    """Placeholders in braces are filled by `str.format`."""
+
+    PDF_TITLE = "Dermoscopy screening report"
+    PDF_BATCH_TITLE = "Dermoscopy screening: list of photos"
+    PDF_DATE = "Date {date}"
+    PDF_CONTEXT = "Typed by the clinician for this report, and kept nowhere. These fields do not change the score."
+    PDF_PHOTO = "Photo"
+    PDF_WEAK = "weak"
+    PDF_STRONG = "strong"
+    PDF_THIS_PHOTO = "this photo {probability}"
+    PDF_NO_PROBABILITY = "No probability"
+    PDF_MEANING = "What the threshold of {threshold} means"
+    PDF_CONSEQUENCE = (
+        "Of 1,000 people, {melanomas} with melanoma: {found} found, {missed} missed; {recalled} healthy people "
+        "recalled, {cleared} not."
+    )
+    PDF_PER_1000 = "Per 1,000 people"
+    PDF_REFERRED = "referred"
+    PDF_NOT_REFERRED = "not referred"
+    PDF_MELANOMA = "Melanoma"
+    PDF_HEALTHY = "No melanoma"
+    PDF_ALL = "All"
+    PDF_NOTE_CUT = "too long for one page: the end is left out"
+    PDF_SIGNED_BY = "Name"
+    PDF_SIGNED_ON = "Date"
+    PDF_SIGNATURE = "Signature"
+    PDF_MODEL = "Model {name} {version}, SHA-256 {sha256}"
+    PDF_PAGE = "Page {page} of {pages}"
+
+    PDF_COUNTS = "{photos} photos: {referred} to refer, {below} below the threshold, {unscreened} not screened."
+    PDF_RULE = "Refer from a probability of {threshold} on, where {prevalence} of lesions photographed are melanomas."
+    PDF_NOT_SCREENED = "Not screened"
+    PDF_COLUMN_PHOTO = "Photo (file name)"
+    PDF_COLUMN_PROBABILITY = "Probability"
+    PDF_COLUMN_ANSWER = "Answer"
+    PDF_COLUMN_REMARK = "Quality, or why not screened"
+    PDF_NO_PHOTOS = "There were no photos."

@@ -1,0 +1,34 @@
+"""The sentences of the tab for many photos in German."""
+
+from isic_screen.ui.texts.batch import BatchTexts
+
+
+class GermanBatchTexts(BatchTexts):
+    BATCH_HINT = (
+        "Bis zu {most} Fotos oder ZIP-Dateien mit Fotos wählen. Sie werden hier beurteilt und nirgends aufbewahrt; mit "
+        "dem Schließen der Seite ist die Liste fort."
+    )
+    BATCH_FILES = "Fotos oder ZIP-Dateien"
+    BATCH_START = "Beurteilen"
+    BATCH_STOP = "Anhalten"
+    BATCH_NOTHING = "Bitte zuerst Fotos oder eine ZIP-Datei wählen."
+    BATCH_RUNNING = "{photos} von {of} Fotos beurteilt."
+    BATCH_LEFT = "Noch etwa {time}."
+    BATCH_DONE = "Alle {photos} Fotos sind fertig."
+    BATCH_STOPPED = "Nach {photos} Fotos angehalten. Was bisher gefunden wurde, ist aufgeführt."
+    BATCH_COUNTS = (
+        "<b>{refer} zu überweisen</b>, {below} unter der Schwelle von {threshold}, {unscreened} nicht beurteilt. "
+        "Wahrscheinlichkeiten bei einer Prävalenz von {prevalence}."
+    )
+    BATCH_SHOWN = "Fotos {first} bis {last} von {of}, die wahrscheinlichsten zuerst."
+    BATCH_FILTER = "Zeigen"
+    BATCH_ALL = "Alle"
+    BATCH_UNSCREENED = "Nicht beurteilt"
+    BATCH_PART = "Teil der Liste"
+    BATCH_CSV = "Als CSV speichern"
+    BATCH_PDF = "Als PDF speichern"
+    BATCH_PICTURE = "Foto"
+    BATCH_FILE = "Datei"
+    BATCH_PROBABILITY = "Wahrscheinlichkeit"
+    BATCH_ANSWER = "Antwort"
+    BATCH_QUALITY = "Qualität, oder warum nicht beurteilt"

@@ -1,0 +1,181 @@
+"""The page's own sentences in German. What a model file says about itself stays in the file's language."""
+
+import re
+from collections.abc import Mapping
+
+from isic_screen.ui.texts.page import PageTexts
+
+
+class GermanPageTexts(PageTexts):
+    LANGUAGE = "de"
+    LANGUAGE_NAME = "Deutsch"
+    DECIMAL_MARK = ","
+    THOUSANDS_MARK = "."
+    TAB_PHOTO = "Ein Foto"
+    TAB_BATCH = "Viele Fotos"
+    TAB_ABOUT = "Über das Modell"
+    TITLE = "isic-screen"
+    SUBTITLE = "Unterstützung beim Melanom-Screening für die Dermatoskopie"
+    NOTICE = (
+        "<strong>Entscheidungshilfe für dermatoskopisch geschulte Ärztinnen und Ärzte, keine Diagnose.</strong> Ein "
+        "niedriger Wert ist nie ein Grund, eine Läsion, die Ihnen Sorge macht, nicht zu untersuchen, nicht zu "
+        "biopsieren oder nicht zu überweisen."
+    )
+
+    PHOTO = "Dermatoskopisches Foto"
+    PHOTO_HINT = "Foto hierher ziehen, einfügen oder zum Auswählen klicken. Nichts wird aufbewahrt."
+    EXAMPLES = "Oder ein gezeichnetes Beispiel ansehen (künstlich, kein Patient)"
+
+    WAITING = "Hier erscheint die Antwort, sobald ein Foto da ist."
+    PHOTO_FIT = "Foto geeignet"
+    PHOTO_DOUBTFUL = "Foto zweifelhaft"
+    PHOTO_UNFIT = "Foto nicht geeignet"
+    UNFIT_ADVICE = "Es wird keine Wahrscheinlichkeit gezeigt, denn sie würde für dieses Foto nichts bedeuten."
+    REFER = "Überweisen"
+    REFER_WHY = "Auf oder über der Schwelle von {threshold}."
+    BELOW = "Unter der Schwelle"
+    BELOW_WHY = "Unter der Schwelle von {threshold}. Das ist keine Entwarnung."
+    PROBABILITY = "Wahrscheinlichkeit eines Melanoms, wenn {prevalence} der fotografierten Läsionen Melanome sind"
+    SCALE_LABEL = (
+        "Wahrscheinlichkeit {probability} auf einer Skala der logarithmierten Chancen; Schwelle {threshold}, "
+        "Prävalenz {prevalence}."
+    )
+    SCALE_THRESHOLD = "Schwelle {threshold}"
+    SCALE_PREVALENCE = "Prävalenz {prevalence}"
+    BORDERLINE = (
+        "Grenzfall: Gedreht und gespiegelt erhält dasselbe Foto {low} bis {high}, also Werte auf beiden Seiten der "
+        "Schwelle. Urteilen Sie mit anderen Mitteln oder machen Sie ein weiteres Foto."
+    )
+    UNREADABLE = "Diese Datei konnte nicht beurteilt werden"
+    NOT_UPLOADED = "Diese Datei wurde nicht hier hochgeladen. Laden Sie das Foto selbst hoch."
+
+    HEAT_TITLE = "Woher der Wert kommt"
+    HEAT_CAPTION = (
+        "Warme Farben zeigen die Stellen, die in diesem Foto für ein Melanom sprachen, gemessen an der stärksten "
+        "davon. Die Karte ist grob und nicht der Umriss der Läsion: Ein warmer Rand, ein Haar oder ein Maßstab ist ein "
+        "Grund, am Wert zu zweifeln."
+    )
+    HEAT_EMPTY = (
+        "Nichts in diesem Foto sprach für ein Melanom: Alles spricht dagegen, es gibt also keine Karte zu zeigen."
+    )
+    HEAT_STRENGTH = "Stärke der Überlagerung, %"
+    HEAT_METHOD = "Verfahren"
+    HEAT_SWIPE = "Foto von links aufdecken"
+    HEAT_SAVE = "Als PNG speichern"
+    HEAT_ALT = "Das Foto mit der darübergelegten Karte"
+
+    REPORT = "Bericht (PDF)"
+    REPORT_HINT = (
+        "Alle Felder sind freiwillig. Sie werden im Bericht gedruckt, nirgends aufbewahrt und ändern den Wert nicht."
+    )
+    CASE_LABEL = "Fallbezeichnung"
+    AGE = "Alter"
+    SEX = "Geschlecht"
+    SITE = "Körperstelle"
+    CLINICIANS_NOTE = "Ärztliche Anmerkung"
+    MAKE_PDF = "Bericht erstellen"
+
+    THRESHOLD_TITLE = "Die Schwelle danach wählen, was sie bedeutet"
+    SENSITIVITY = "Zu findende Melanome (Sensitivität), %"
+    SENSITIVITY_INFO = "Je mehr Melanome gefunden werden, desto mehr Gesunde werden einbestellt. Die Antwort folgt."
+    THRESHOLD_NUMBER = "Schwelle: ab dieser Wahrscheinlichkeit überweisen, %"
+    THRESHOLD_NUMBER_INFO = "Wahrscheinlichkeit eingeben und Enter drücken; der Regler folgt."
+    PREVALENCE = "Anteil der Melanome an den Läsionen, die Sie fotografieren (Prävalenz), %"
+    PREVALENCE_INFO = (
+        "Wahrscheinlichkeit, Schwelle und die 1.000 Personen unten folgen ihr; welche Fotos überwiesen werden, nicht. "
+        "Das Modell nennt {prevalence}. Enter drücken."
+    )
+    PRESETS = "Übliche Werte"
+    PRESET = "{percent} %"
+    CONSEQUENCE = (
+        "Von <b>1.000 Personen</b>, davon {melanomas} mit Melanom: <b>{found} gefunden</b>, <b>{missed} "
+        "übersehen</b>; <b>{recalled} Gesunde einbestellt</b>, {cleared} nicht."
+    )
+    DOTS_LABEL = (
+        "1.000 Personen: {found} Melanome gefunden, {missed} übersehen, {recalled} Gesunde einbestellt, {cleared} "
+        "nicht einbestellt."
+    )
+    FOUND = "Melanom, gefunden"
+    MISSED = "Melanom, übersehen"
+    RECALLED = "gesund, einbestellt"
+    CLEARED = "gesund, nicht einbestellt"
+    TILE_SENSITIVITY = "Sensitivität"
+    TILE_SPECIFICITY = "Spezifität"
+    TILE_PPV = "Melanom, wenn überwiesen (PPV)"
+    TILE_NPV = "Kein Melanom, wenn nicht (NPV)"
+    TILE_NNR = "Überwiesene je gefundenem Melanom"
+    UNKNOWN = "unbekannt"
+    INTERVAL = "{low} bis {high} (95\N{NARROW NO-BREAK SPACE}%), {count} von {total}"
+    AT_PREVALENCE = "bei einer Prävalenz von {prevalence}"
+    RESTATED = (
+        "Eine andere Prävalenz als die {prevalence} des Modells ist Rechnung (Satz von Bayes): Sie stimmt, wenn die "
+        "Melanome Ihrer Patienten so leicht oder schwer zu erkennen sind wie die gezählten."
+    )
+    EVIDENCE = (
+        "Gezählt an {positives} Melanomen und {negatives} anderen Bildern von Personen, die das Modell nicht kannte "
+        "({basis}), umgerechnet auf eine Prävalenz von {prevalence}."
+    )
+
+    PLOT_TITLE = "Genauigkeit und Trefferquote je Schwelle"
+    PLOT_LABEL = "Bei einer Schwelle von {threshold} ist die Trefferquote {recall} und die Genauigkeit {precision}."
+    PLOT_RECALL = "Trefferquote (Sensitivität)"
+    PLOT_PRECISION = "Genauigkeit (PPV) bei {prevalence}"
+    PLOT_AXIS = "Schwelle (Wahrscheinlichkeit eines Melanoms, logarithmisch)"
+
+    INTENDED_USE = "Zweckbestimmung"
+    LIMITS = "Grenzen"
+    FACTS = "Angaben"
+    FACT_NAME = "Modell"
+    FACT_BACKBONE = "Netz"
+    FACT_TRAINED = "Trainiert"
+    FACT_DATA = "Trainingsdaten"
+    FACT_AUC = "ROC-AUC je Quelle (95-%-Intervall)"
+    FACT_BASIS = "Beurteilt durch"
+    FACT_PREVALENCE = "Wahrscheinlichkeiten gelten bei einer Prävalenz von"
+    FACT_LICENCE = "Lizenz"
+    FACT_CITATION = "Zitierweise der Daten"
+    FACT_FILE = "Datei (SHA-256)"
+    SOURCE = "{source}: {images} Bilder, {melanomas} Melanome, {groups} Patienten oder Läsionen"
+    AUC = "{source}: {value} ({low} bis {high}), {n} Bilder, {positives} Melanome"
+    NOT_STATED = "in der Modelldatei nicht angegeben"
+
+    def reason(self, reason: str) -> str:
+        """A finding with its number, if it has one, kept; one that is not known here stays in English."""
+        numbers = re.findall(r"\d+", reason)
+        return _REASONS.get(re.sub(r"\d+", "{}", reason), reason.replace("{", "{{").replace("}", "}}")).format(*numbers)
+
+
+_REASONS: Mapping[str, str] = {
+    "too small ({} pixels on the shorter side; export it with {} or more)": (
+        "zu klein ({} Pixel an der kürzeren Seite; mit mindestens {} ausgeben)"
+    ),
+    "blank (nothing can be seen on it; take the photo again)": "leer (nichts ist zu sehen; das Foto neu aufnehmen)",
+    "a drawing, document or screenshot, or wholly over-exposed (choose a well-lit dermoscopy photo)": (
+        "eine Zeichnung, ein Dokument oder Bildschirmfoto, oder ganz überbelichtet (ein gut belichtetes "
+        "dermatoskopisches Foto wählen)"
+    ),
+    "without colours (the model needs a colour dermoscopy photo)": (
+        "ohne Farben (das Modell braucht ein farbiges dermatoskopisches Foto)"
+    ),
+    "no lesion on skin (only fine texture or noise; choose a dermoscopy photo)": (
+        "keine Läsion auf Haut (nur feine Struktur oder Rauschen; ein dermatoskopisches Foto wählen)"
+    ),
+    "small ({} pixels on the shorter side; export it larger if you can)": (
+        "klein ({} Pixel an der kürzeren Seite; wenn möglich größer ausgeben)"
+    ),
+    "blurred (hold the dermoscope still, focus, and take it again)": (
+        "unscharf (das Dermatoskop ruhig halten, scharf stellen und neu aufnehmen)"
+    ),
+    "too dark (switch the dermoscope's light on and take it again)": (
+        "zu dunkel (das Licht des Dermatoskops einschalten und neu aufnehmen)"
+    ),
+    "burnt out (lower the exposure and take it again)": "überstrahlt (die Belichtung senken und neu aufnehmen)",
+    "does not look like dermoscopy (the model knows close-ups through a dermoscope only)": (
+        "sieht nicht wie Dermatoskopie aus (das Modell kennt nur Nahaufnahmen durch ein Dermatoskop)"
+    ),
+    "does not look like the photos the model was trained on (it knows close-ups of pigmented skin lesions through a "
+    "dermoscope; check the photo, and take it again)": (
+        "sieht nicht wie die Fotos aus, mit denen das Modell trainiert wurde (es kennt Nahaufnahmen pigmentierter "
+        "Hautläsionen durch ein Dermatoskop; das Foto prüfen und neu aufnehmen)"
+    ),
+}

@@ -1,0 +1,386 @@
+"""The PDF reports: what they say, that a case is always one page, and that nothing personal hides in the file."""
+
+import io
+import re
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import pytest
+from PIL import Image
+from pypdf import PdfReader
+
+from isic_screen.artifact import Model, ModelFacts
+from isic_screen.calibration import Calibration
+from isic_screen.network import InputSpec
+from isic_screen.operating_point import OperatingPoint, ThresholdTable, restate
+from isic_screen.quality import assess
+from isic_screen.screener import Screening
+from isic_screen.ui.numbers import percent
+from isic_screen.ui.pdf import Context, case_pdf
+from isic_screen.ui.pdf_batch import BatchRow, batch_pdf
+from isic_screen.ui.pdf_blocks import without_markup
+from isic_screen.ui.pdf_sheet import BOTTOM, TOP, Sheet, height
+from isic_screen.ui.texts import LANGUAGES, Texts
+from tests.conftest import lesion
+
+ON = date(2026, 11, 23)
+SHA = "0123456789abcdef" * 4
+POINT_OF_MM = 72 / 25.4
+BLURRED = "blurred (hold the dermoscope still, focus, and take it again)"
+texts = LANGUAGES[0]
+
+
+def _model(**changes: object) -> Model:
+    facts = ModelFacts(
+        name="example",
+        version="7.1",
+        backbone="none",
+        hidden=1,
+        dropout=0.0,
+        input=InputSpec(224, (0.5,) * 3, (0.5,) * 3, "bicubic"),
+        calibration=Calibration(1.0, 0.0, 0.5),
+        threshold_table=ThresholdTable((0.01, 0.03, 0.2), (60, 57, 20), (90, 31, 2), 60, 91, 0.018),
+        operating_points={"0.95": 0.03},
+        default_threshold=0.03,
+        training={},
+        metrics={"basis": "five folds by patient"},
+        intended_use="For those who look closely.",
+        limits=("Knows moles.", "Knows no nails."),
+        licence="none",
+        citation="none",
+    )
+    return Model(None, replace(facts, **changes), SHA)  # type: ignore[arg-type]
+
+
+def _screening(probability: float = 0.25, verdict: str = "fit", reasons: tuple[str, ...] = ()) -> Screening:
+    quality = replace(assess(lesion(0, size=(400, 300))), verdict=verdict, reasons=reasons)
+    heat_map = np.linspace(0, 1, 49, dtype=np.float32).reshape(7, 7)
+    return Screening(probability, 0.0, quality, heat_map)
+
+
+def _case(
+    screening: Screening | None = None,
+    context: Context | None = None,
+    language: Texts = texts,
+    *,
+    photo: Image.Image | None = None,
+    prevalence: float = 0.018,
+    model: Model | None = None,
+    threshold: float = 0.03,
+    **options: tuple[float, float],
+) -> bytes:
+    screening, model = screening or _screening(), model or _model()
+    point = model.facts.threshold_table.at(threshold)
+    return case_pdf(
+        photo or lesion(0, size=(400, 300)),
+        screening,
+        screening.heat_map,
+        point.restated(prevalence),
+        restate(screening.probability, point.prevalence, prevalence),
+        model,
+        context or Context(),
+        language,
+        on=ON,
+        **options,
+    )
+
+
+def _packed(text: str) -> str:
+    """Text without white space: where lines break is the layout's affair."""
+    return re.sub(r"\s+", "", text)
+
+
+def _said(pdf: bytes, page: int = 0) -> str:
+    return _packed(PdfReader(io.BytesIO(pdf)).pages[page].extract_text())
+
+
+def _says(pdf: bytes, *sentences: str) -> bool:
+    said = _said(pdf)
+    return all(_packed(sentence) in said for sentence in sentences)
+
+
+@pytest.mark.parametrize("language", LANGUAGES, ids=lambda language: language.LANGUAGE)
+def test_a_case_says_everything_on_one_page(language):
+    context = Context("K-17", "54", "w", "links", "Exzision ≥ 5 mm – 3 µm\nzweite Zeile")
+    pdf = _case(context=context, language=language)
+    assert len(PdfReader(io.BytesIO(pdf)).pages) == 1
+    assert len(pdf) < 600_000
+    shown = {"threshold": percent(0.03, language), "prevalence": percent(0.018, language)}
+    assert _says(
+        pdf,
+        language.PDF_TITLE,
+        "2026-11-23",
+        percent(0.25, language),
+        language.PROBABILITY.format(**shown),
+        language.REFER,
+        language.REFER_WHY.format(**shown),
+        language.PDF_MEANING.format(**shown),
+        language.SCALE_PREVALENCE.format(**shown),
+        "57 of 60" if language is texts else "57 von 60",
+        "60 of 91" if language is texts else "60 von 91",
+        language.TILE_PPV,
+        language.TILE_NPV,
+        language.PHOTO_FIT,
+        language.HEAT_CAPTION,
+        language.PDF_CONTEXT,
+        "five folds by patient",
+        "For those who look closely.",
+        "Knows moles. Knows no nails.",
+        language.PDF_MODEL.format(name="example", version="7.1", sha256=SHA),
+        without_markup(language.NOTICE),
+        language.PDF_SIGNATURE,
+        *(context.label, context.age, context.sex, context.site, context.note),
+    )
+    assert "<" not in without_markup(language.NOTICE)
+
+
+def test_the_table_counts_what_the_operating_point_does():
+    point = _model().facts.threshold_table.at(0.03)
+    counts = point.per_1000
+    assert counts is not None
+    said = _case()
+    assert _says(said, percent(57 / 60, texts), percent(60 / 91, texts))
+    assert _says(said, percent(point.ppv, texts), percent(point.npv, texts))
+    assert _says(said, f"{counts.found:.1f}", f"{counts.recalled_healthy:.0f}", f"{counts.flagged:.0f}", "1,000")
+    assert f"{100 * point.sensitivity.low:.1f}to{100 * point.sensitivity.high:.1f}" in _said(said)
+
+
+def test_below_the_threshold_is_said_in_words_and_is_no_all_clear():
+    pdf = _case(_screening(0.0299))
+    assert _says(pdf, texts.BELOW_WHY.format(threshold=percent(0.03, texts)))
+    assert not _says(pdf, texts.REFER_WHY.format(threshold=percent(0.03, texts)))
+    assert _says(_case(_screening(0.03)), texts.REFER_WHY.format(threshold=percent(0.03, texts)))
+
+
+def test_another_prevalence_restates_all_and_says_that_it_is_arithmetic():
+    pdf = _case(prevalence=0.05)
+    assert _says(pdf, percent(restate(0.25, 0.018, 0.05), texts), percent(restate(0.03, 0.018, 0.05), texts))
+    restated = texts.RESTATED.format(prevalence=percent(0.018, texts))
+    assert _says(pdf, restated)
+    assert not _says(_case(), restated)
+
+
+def test_an_unfit_photo_gets_reasons_and_neither_probability_nor_heat_map():
+    reason = "without colours (the model needs a colour dermoscopy photo)"
+    pdf = _case(_screening(0.25, "unfit", (reason,)), Context(label="K-17"), spread=(0.01, 0.3))
+    assert _says(pdf, texts.PDF_NO_PROBABILITY, texts.PHOTO_UNFIT, reason, texts.UNFIT_ADVICE, "K-17", SHA)
+    said = _said(pdf)
+    assert "%" not in said
+    assert _packed(texts.REFER_WHY[:20]) not in said
+    assert len(PdfReader(io.BytesIO(pdf)).pages[0].images) == 1
+
+
+def test_a_doubtful_photo_says_why_in_the_language():
+    german = LANGUAGES[1]
+    pdf = _case(_screening(0.25, "doubtful", (BLURRED,)), language=german)
+    assert _says(pdf, german.PHOTO_DOUBTFUL, german.reason(BLURRED), percent(0.25, german))
+
+
+def test_borderline_is_said_where_the_turns_of_the_photo_disagree():
+    sentence = texts.BORDERLINE.format(low=percent(0.01, texts), high=percent(0.3, texts))
+    assert _says(_case(spread=(0.01, 0.3)), sentence)
+    assert not _says(_case(spread=(0.03, 0.3)), "Borderline")
+    assert not _says(_case(spread=(0.01, 0.0299)), "Borderline")
+
+
+def test_without_evidence_there_is_a_sentence_instead_of_a_map():
+    flat = replace(_screening(0.001), heat_map=np.zeros((7, 7), np.float32))
+    pdf = _case(flat)
+    assert _says(pdf, texts.HEAT_EMPTY)
+    assert not _says(pdf, texts.HEAT_CAPTION)
+    assert len(PdfReader(io.BytesIO(pdf)).pages[0].images) == 1
+    assert len(PdfReader(io.BytesIO(_case())).pages[0].images) == 3  # photo, overlay and its colours
+
+
+HOSTILE = {
+    "long": "Lorem ipsum dolor sit amet, " * 2000,
+    "unbroken": "W" * 9000,
+    "lines": "a\n" * 500,
+    "emoji": "👩🏽‍⚕️🫀" * 40,
+    "chinese": "山田太郎の左脚" * 200,
+    "hebrew and arabic": "שלום 12 مرحبا (left) " * 60,
+    "overrides": "\u202e\u2066\u200b\ufeff" * 99,
+    "control": "\x00\x07\x1b[31m\t\r\x9f" * 50,
+    "surrogate": "\ud800x",
+    "page number": "{nb} (" * 3 + "\\) <<>> endobj",
+    "private": "\ue000\U000f0000",
+    "combining": "e" + "\u0301" * 300,
+}
+
+
+@pytest.mark.parametrize("typed", HOSTILE.values(), ids=HOSTILE)
+def test_whatever_is_typed_stays_on_one_page_within_its_margins(typed):
+    worst = _screening(0.25, "doubtful", (BLURRED, typed))
+    model = _model(intended_use=typed, limits=(typed,) * 3, name=typed, metrics={"basis": typed})
+    pdf = _case(worst, Context(*[typed] * 5), LANGUAGES[1], model=model, prevalence=0.05, spread=(0.001, 0.9))
+    pages = PdfReader(io.BytesIO(pdf)).pages
+    assert len(pages) == 1
+    assert len(pdf) < 600_000
+    baselines = []
+    said = pages[0].extract_text(visitor_text=lambda _, __, matrix, ___, ____: baselines.append(matrix[5]))
+    baselines = [(297 - place / POINT_OF_MM) for place in baselines if place]
+    assert min(baselines) > TOP
+    assert max(baselines) <= BOTTOM
+    assert percent(restate(0.25, 0.018, 0.05), LANGUAGES[1]) in said
+    assert LANGUAGES[1].PDF_SIGNATURE in said
+
+
+def test_a_note_that_is_cut_says_so():
+    whole = "Small print. " * 90
+    assert not _says(_case(context=Context(note=whole)), texts.PDF_NOTE_CUT)
+    assert _says(_case(context=Context(note=whole)), whole)
+    cut = _case(context=Context(note="Small print. " * 500))
+    assert _says(cut, texts.PDF_NOTE_CUT)
+    assert "…" in _said(cut)
+    assert _says(_case(context=Context(note="\u200b" * 6000 + "hidden")), texts.PDF_NOTE_CUT)
+
+
+def test_the_note_keeps_room_by_taking_it_from_the_pictures():
+    reasons = (BLURRED, "too dark (switch the dermoscope's light on and take it again)")
+    long_limits = _model(limits=("A limit that matters to those who sign. " * 40,))
+    crowded = _case(_screening(0.25, "doubtful", reasons), model=long_limits, prevalence=0.05, spread=(0.01, 0.9))
+    places: dict[str, float] = {}
+
+    def note(text: str, _: object, matrix: list[float], *__: object) -> None:
+        places[text.strip()] = 297 - matrix[5] / POINT_OF_MM
+
+    PdfReader(io.BytesIO(crowded)).pages[0].extract_text(visitor_text=note)
+    assert places[texts.PDF_SIGNATURE] - places[texts.CLINICIANS_NOTE] > 35
+
+
+def test_fitted_text_keeps_within_its_width_and_room():
+    sheet = Sheet("title", "en", ON)
+    sheet.add_page()
+    for text in HOSTILE.values():
+        for width, room in ((20, height(9)), (60, height(9, 3))):
+            found = sheet.fitted(text, width, room, 9, least=6)
+            assert all(sheet.extent(line, found.size) <= width + 1e-6 for line in found.lines)
+            assert found.tall <= room + 1e-6
+            assert found.size >= 6
+    assert sheet.fitted("short", 60, height(9), 9, least=6).size == 9
+    smaller = sheet.fitted("a label somewhat too long", 38, height(9), 9, least=6)
+    assert 6 <= smaller.size < 9
+    assert not smaller.cut
+
+
+def test_missing_characters_are_visible_and_others_are_kept():
+    pdf = _case(context=Context(label="山≥–µÄß\u202f\x00Ω", note="one\r\ntwo"))
+    assert "□≥–µÄßΩ" in _said(pdf)
+    assert _says(pdf, "onetwo")
+    hebrew = _case(context=Context(label="\u05d0\u05d1\u05d2 7"))
+    assert "7\u05d2\u05d1\u05d0" in _said(hebrew)  # set from the right, as it is read
+
+
+def test_the_file_holds_no_name_no_hour_and_the_language():
+    photo = lesion(0, size=(400, 300))
+    photo.info |= {"comment": b"Jane Doe", "exif": b"Exif\0\0Jane Doe", "dpi": (72, 72), "icc_profile": b"Jane Doe"}
+    secret = Context("Jane Doe", "54", "female", "calf", "Jane Doe")
+    pdf = _case(context=secret, photo=photo)
+    reader = PdfReader(io.BytesIO(pdf))
+    assert reader.metadata == {
+        "/Title": texts.PDF_TITLE,
+        "/Producer": "isic-screen",
+        "/CreationDate": "D:20261123000000Z",
+    }
+    catalogue = reader.trailer["/Root"]
+    assert catalogue["/Lang"] == "en"
+    assert "/Metadata" not in catalogue
+    assert catalogue["/ViewerPreferences"]["/DisplayDocTitle"]
+    assert b"Jane" not in pdf
+    assert all(b"Jane" not in image.data for image in reader.pages[0].images)
+    assert _case(context=secret, photo=photo) == pdf  # nothing of the moment it was made
+    german = PdfReader(io.BytesIO(_case(language=LANGUAGES[1])))
+    assert german.trailer["/Root"]["/Lang"] == "de"
+
+
+def test_pictures_can_be_heard_and_keep_their_shape():
+    pdf = _case(photo=Image.new("RGB", (2400, 300), "tan"))
+    largest = max(image.image.size for image in PdfReader(io.BytesIO(pdf)).pages[0].images)
+    assert largest[0] < 1000
+    assert largest[0] / largest[1] == pytest.approx(8, rel=0.02)
+    elements = [item.get_object() for item in PdfReader(io.BytesIO(pdf)).xref_objStm] or []
+    assert elements == []
+    assert texts.HEAT_ALT.encode("utf-16-be") in pdf or texts.HEAT_ALT.encode() in pdf
+
+
+def test_every_icon_is_a_shape_of_its_own():
+    drawn = set()
+    for kind in ("refer", "below", "fit", "doubtful", "unfit"):
+        sheet = Sheet("title", "en", ON)
+        sheet.add_page()
+        sheet.icon(kind, 20, 20, 9)
+        stream = PdfReader(io.BytesIO(sheet.made())).pages[0].get_contents()
+        assert stream is not None
+        drawn.add(re.sub(rb"[\d. ]+ (rg|RG|g|G)\n", b"", stream.get_data()))
+    assert len(drawn) == 5
+
+
+def _rows(count: int) -> list[BatchRow]:
+    return [
+        BatchRow(f"photo-{number:03}.jpg", share := (number * 37 % 101 + 1) / 1000, share >= 0.03, "fit")
+        for number in range(count)
+    ]
+
+
+def _batch(rows: list[BatchRow], point: OperatingPoint | None = None, language: Texts = texts) -> PdfReader:
+    model = _model()
+    point = point or model.facts.threshold_table.at(0.03)
+    return PdfReader(io.BytesIO(batch_pdf(rows, point, model, language, on=ON)))
+
+
+@pytest.mark.parametrize("language", LANGUAGES, ids=lambda language: language.LANGUAGE)
+def test_a_batch_lists_every_photo_once_the_likeliest_first(language):
+    broken = BatchRow("a-broken.jpg", None, None, "It ends too early. Export it again.")
+    rows = [broken, *_rows(90)]
+    reader = _batch(rows, language=language)
+    pages = [_packed(page.extract_text()) for page in reader.pages]
+    assert len(pages) > 2
+    for number, page in enumerate(pages, 1):
+        assert _packed(language.PDF_PAGE.format(page=number, pages=len(pages))) in page
+        assert _packed(language.PDF_COLUMN_PHOTO) in page
+    flagged = sum(bool(row.flagged) for row in rows)
+    counts = language.PDF_COUNTS.format(photos=91, referred=flagged, below=90 - flagged, unscreened=1)
+    assert _packed(counts) in pages[0]
+    assert _packed(language.PDF_MEANING.format(threshold=percent(0.03, language))) in pages[0]
+    assert SHA in pages[0]
+    listed = re.findall(r"photo-\d{3}\.jpg|a-broken\.jpg", "".join(pages))
+    probability_of = {row.name: row.probability or 0 for row in rows}
+    assert sorted(listed) == sorted(probability_of)
+    assert listed == sorted(listed, key=lambda name: (-probability_of[name], name))
+    assert listed[-1] == "a-broken.jpg"
+    assert _packed(broken.remark) in pages[-1]
+    assert _packed(language.PDF_NOT_SCREENED) in pages[-1]
+    assert "".join(pages).count(percent(max(probability_of.values()), language).replace("\u202f", "")) == 1
+
+
+def test_a_batch_row_says_its_answer_in_words():
+    point = _model().facts.threshold_table.at(0.03)
+    for flagged, word in ((True, texts.REFER), (False, texts.BELOW), (None, texts.PDF_NOT_SCREENED)):
+        row = BatchRow("x.jpg", None if flagged is None else 0.03, flagged)
+        table = _packed(_batch([row], point).pages[0].extract_text()).split("x.jpg")[1]
+        others = {texts.REFER, texts.BELOW, texts.PDF_NOT_SCREENED} - {word}
+        assert _packed(word) in table
+        assert not any(_packed(other) in table.split(_packed(texts.INTENDED_USE))[0] for other in others)
+
+
+def test_an_empty_batch_says_so():
+    reader = _batch([])
+    assert len(reader.pages) == 1
+    assert _packed(texts.PDF_NO_PHOTOS) in _packed(reader.pages[0].extract_text())
+
+
+def test_a_batch_with_thumbnails_stays_small_and_odd_names_do_no_harm():
+    thumbnail = lesion(0, size=(1200, 900))
+    thumbnail.info["comment"] = b"Jane Doe"
+    rows = [BatchRow(name, 0.5, True, name, thumbnail) for name in HOSTILE.values()]
+    reader = _batch(rows)
+    stream = io.BytesIO()
+    reader.stream.seek(0)
+    stream.write(reader.stream.read())
+    assert len(stream.getvalue()) < 400_000
+    assert len(reader.pages) == 2
+    images = [image for page in reader.pages for image in page.images]
+    assert len(images) == len(rows)
+    assert all(max(image.image.size) < 250 and b"Jane" not in image.data for image in images)
+    assert set(reader.metadata or {}) == {"/Title", "/Producer", "/CreationDate"}

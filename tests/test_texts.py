@@ -1,0 +1,64 @@
+"""Every language says everything, with the same placeholders, and numbers are written its way."""
+
+import string
+from dataclasses import replace
+from itertools import product
+
+import pytest
+
+from isic_screen.quality import _doubtful, _unfit, assess, unlike_training
+from isic_screen.ui.numbers import percent
+from isic_screen.ui.texts import LANGUAGES, German, Texts
+from tests.conftest import lesion
+
+OTHERS = [texts for texts in LANGUAGES if type(texts) is not Texts]
+NAMES = sorted(name for name in dir(Texts) if name.isupper())
+SAME_IN_BOTH = {"TITLE", "PRESET"}
+
+
+def _placeholders(text: str) -> list[str]:
+    return sorted(name for _, name, _, _ in string.Formatter().parse(text) if name)
+
+
+@pytest.mark.parametrize("texts", OTHERS, ids=lambda texts: texts.LANGUAGE)
+@pytest.mark.parametrize("name", NAMES)
+def test_every_text_is_there_in_every_language(texts, name):
+    said_by = next(kind for kind in type(texts).__mro__ if name in vars(kind))
+    assert said_by.__name__.startswith(type(texts).__name__), f"{name} is still in English"
+    english, other = getattr(Texts, name), getattr(texts, name)
+    assert type(other) is type(english)
+    if isinstance(english, str):
+        assert _placeholders(other) == _placeholders(english)
+        assert other.strip()
+        assert other != english or name in SAME_IN_BOTH or len(english) < 12
+
+
+def test_numbers_have_the_marks_of_the_language():
+    assert percent(0.018, German()).startswith("1,8")
+    assert percent(0.018, Texts()).startswith("1.8")
+
+
+def test_every_finding_about_a_photo_is_translated():
+    fit = assess(lesion(0, size=(400, 300)))
+    odd = {
+        "side": (50, 120, 400),
+        "contrast": (0.0, 0.2),
+        "flat": (0.0, 0.9),
+        "colour_spread": (0.0, 0.05, 0.5),
+        "coarseness": (0.1, 0.9),
+        "sharpness": (0.1, 5.0),
+        "brightness": (0.1, 0.5),
+        "burnt": (0.0, 0.5),
+    }
+    findings = set(unlike_training(fit).reasons)
+    for values in product(*odd.values()):
+        measured = replace(fit, **dict(zip(odd, values, strict=True)))
+        findings |= {*_unfit(measured), *_doubtful(measured)}
+    assert len(findings) >= 11
+    german = German()
+    for finding in findings:
+        translated = german.reason(finding)
+        assert translated != finding
+        assert [sign for sign in translated if sign.isdigit()] == [sign for sign in finding if sign.isdigit()]
+        assert Texts().reason(finding) == finding
+    assert german.reason("something new {odd} 5") == "something new {odd} 5"
