@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import urllib.request
+import zipfile
 
 import pytest
 from gradio_client import Client, handle_file
@@ -48,9 +49,26 @@ def test_the_api_answers_a_broken_file_with_a_sentence(client, tmp_path):
     assert "broken.jpg" in result["error"]
 
 
+def test_many_photos_and_zips_are_answered_together_and_a_bad_one_stops_nothing(client, tmp_path):
+    lesion(0).save(tmp_path / "a.png")
+    (tmp_path / "broken.jpg").write_bytes(b"no photo")
+    with zipfile.ZipFile(tmp_path / "more.zip", "w") as archive:
+        archive.write(EXAMPLE, "folder/example.jpg")
+    given = [handle_file(str(tmp_path / name)) for name in ("a.png", "broken.jpg", "more.zip")]
+    result = client.predict(given, None, api_name="/batch")
+    alone = client.predict(handle_file(str(EXAMPLE)), None, api_name="/screen")
+    assert [photo["file"] for photo in result["photos"]] == ["a.png", "broken.jpg", "folder/example.jpg"]
+    assert result["photos"][1]["probability"] is None
+    assert "broken.jpg" in result["photos"][1]["error"]
+    assert result["photos"][2]["probability"] == pytest.approx(alone["probability"], abs=1e-4)
+    assert result["photos"][2]["flagged"] == alone["flagged"]
+    for field in ("prevalence", "threshold", "model"):
+        assert result[field] == alone[field]
+
+
 def test_only_the_api_is_public(client):
     named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
-    assert set(named) == {"/screen", "/operating_point", "/model"}
+    assert set(named) == {"/screen", "/batch", "/operating_point", "/model"}
 
 
 def test_the_api_says_what_a_threshold_means(client, bundled_model):
@@ -86,7 +104,7 @@ def test_a_request_by_hand_gets_no_picture_of_the_servers_own(app, tmp_path, mar
     function = next(event["id"] for event in config["dependencies"] if [photo, "change"] in event["targets"])
     session = f"by-hand-{len(mark)}"
     request = {
-        "data": [{"path": str(private), **mark}, None, "Grad-CAM"],
+        "data": [{"path": str(private), **mark}, None, 1.8, "Grad-CAM"],
         "fn_index": function,
         "session_hash": session,
     }

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -95,8 +94,8 @@ class Health:
     def __init__(self, model: str, version: str) -> None:
         self.answer = {"status": "ok", "model": model, "version": version}
 
-    async def __call__(self, _: Request) -> JSONResponse:
-        return JSONResponse(self.answer)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await JSONResponse(self.answer)(scope, receive, send)
 
 
 class _Join:

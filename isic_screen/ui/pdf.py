@@ -70,26 +70,26 @@ def case_pdf(
     """
     fit = screening.quality.verdict != "unfit"
 
-    def laid_out(picture_height: float) -> tuple[Sheet, float]:
-        """The page, and how many mm the note lacks."""
-        sheet = Sheet(texts.PDF_TITLE, texts.LANGUAGE, on)
-        sheet.add_page()
-        y = head(sheet, texts.PDF_TITLE, texts, on)
-        y = _context(sheet, y, context, texts) + _GAP
-        y = _pictures(sheet, y, picture_height, photo, heat_map if fit else None, texts) + _GAP
-        if fit:
-            y = _answer(sheet, y, screening, point, probability, spread, texts) + _GAP
-            y = meaning(sheet, y, point, model, texts) + _GAP
-        else:
-            y = _no_answer(sheet, y, screening, texts) + _GAP
-        end = foot(sheet, model, texts) - _GAP
-        _note(sheet, y, end, context.note, texts)
-        return sheet, _NOTE - (end - y)
+    def laid_out(picture_height: float) -> tuple[bytes, float]:
+        """The file, and how many mm its note lacks."""
+        with Sheet(texts.PDF_TITLE, texts.LANGUAGE, on) as sheet:
+            sheet.add_page()
+            y = head(sheet, texts.PDF_TITLE, texts, on)
+            y = _context(sheet, y, context, texts) + _GAP
+            y = _pictures(sheet, y, picture_height, photo, heat_map if fit else None, texts) + _GAP
+            if fit:
+                y = _answer(sheet, y, screening, point, probability, spread, texts) + _GAP
+                y = meaning(sheet, y, point, model, texts) + _GAP
+            else:
+                y = _no_answer(sheet, y, screening, texts) + _GAP
+            end = foot(sheet, model, texts) - _GAP
+            _note(sheet, y, end, context.note, texts)
+            return sheet.made(), _NOTE - (end - y)
 
-    sheet, lacking = laid_out(_PICTURE_HEIGHT)
+    made, lacking = laid_out(_PICTURE_HEIGHT)
     if lacking > 0:
-        sheet, _ = laid_out(max(_PICTURE_HEIGHT - lacking, _LEAST_PICTURE_HEIGHT))
-    return sheet.made()
+        made, _ = laid_out(max(_PICTURE_HEIGHT - lacking, _LEAST_PICTURE_HEIGHT))
+    return made
 
 
 def _context(sheet: Sheet, y: float, context: Context, texts: Texts) -> float:

@@ -40,30 +40,33 @@ def batch_pdf(
 ) -> bytes:
     """The list as a PDF file of as many A4 pages as it takes; probabilities descend, photos without one come last."""
     ordered = sorted(rows, key=lambda row: (row.probability is None, -(row.probability or 0.0), row.name))
-    sheet = Sheet(texts.PDF_BATCH_TITLE, texts.LANGUAGE, on)
-    sheet.add_page()
-    y = _summary(sheet, ordered, point, model, texts, on)
-    first_end = foot(sheet, model, texts) - _GAP
-    pictures = any(row.thumbnail is not None for row in ordered)
-    tall = _ROW_WITH_PICTURE if pictures else _ROW
-    on_first = _capacity(y, first_end, tall)
-    on_others = _capacity(TOP, BOTTOM, tall)
-    pages = [ordered[:on_first]]
-    pages += [ordered[start : start + on_others] for start in range(on_first, len(ordered), on_others)]
-    for number, page in enumerate(pages, 1):
-        if number > 1:
-            sheet.add_page()
-            y = TOP
-        if page:
-            y = _header(sheet, y, pictures, texts)
-        for row in page:
-            _row(sheet, y, tall, row, pictures, texts)
-            y += tall
-        named = f"{texts.PDF_BATCH_TITLE}, {on.isoformat()}"
-        sheet.put(LEFT, _PAGE_NUMBER, named, WIDTH * 0.7, FINE, colour=QUIET)
-        paged = texts.PDF_PAGE.format(page=number, pages=len(pages))
-        sheet.put(LEFT, _PAGE_NUMBER, paged, WIDTH, FINE, colour=QUIET, align="right")
-    return sheet.made()
+    with Sheet(texts.PDF_BATCH_TITLE, texts.LANGUAGE, on) as sheet:
+        sheet.add_page()
+        y = _summary(sheet, ordered, point, model, texts, on)
+        first_end = foot(sheet, model, texts) - _GAP
+        pictures = any(row.thumbnail is not None for row in ordered)
+        tall = _ROW_WITH_PICTURE if pictures else _ROW
+        on_first, on_others = _capacity(y, first_end, tall), _capacity(TOP, BOTTOM, tall)
+        pages = [ordered[:on_first]]
+        pages += [ordered[start : start + on_others] for start in range(on_first, len(ordered), on_others)]
+        for number, page in enumerate(pages, 1):
+            if number > 1:
+                sheet.add_page()
+                y = TOP
+            if page:
+                y = _header(sheet, y, pictures, texts)
+            for row in page:
+                _row(sheet, y, tall, row, pictures, texts)
+                y += tall
+            _number(sheet, number, len(pages), texts, on)
+        return sheet.made()
+
+
+def _number(sheet: Sheet, number: int, pages: int, texts: Texts, on: datetime.date) -> None:
+    named = f"{texts.PDF_BATCH_TITLE}, {on.isoformat()}"
+    sheet.put(LEFT, _PAGE_NUMBER, named, WIDTH * 0.7, FINE, colour=QUIET)
+    paged = texts.PDF_PAGE.format(page=number, pages=pages)
+    sheet.put(LEFT, _PAGE_NUMBER, paged, WIDTH, FINE, colour=QUIET, align="right")
 
 
 def _capacity(start: float, end: float, tall: float) -> int:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 from fpdf import FPDF
 from fpdf.bidi import BidiParagraph
@@ -64,7 +64,10 @@ class Fitted:
 
 
 class Sheet(FPDF):
-    """A PDF under way, without pages at first. Its metadata say what it is and the day, not whose nor the hour."""
+    """A PDF under way, without pages at first, to be used in a `with` statement.
+
+    Its metadata say what it is and on which day it was made, not about whom nor at what hour.
+    """
 
     def __init__(self, title: str, language: str, on: date) -> None:
         super().__init__(unit="mm", format="A4")
@@ -78,6 +81,15 @@ class Sheet(FPDF):
         self.viewer_preferences = ViewerPreferences(display_doc_title=True)
         self.add_font(_FAMILY, "", _FONTS / "DejaVuSans.ttf")
         self.add_font(_FAMILY, "B", _FONTS / "DejaVuSans-Bold.ttf")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the font files, which the library leaves to the garbage collector."""
+        for font in self.fonts.values():
+            if isinstance(font, TTFFont):
+                font.ttfont.close()
 
     def put(
         self,

@@ -1,8 +1,10 @@
 """What a clinician does beside the first photo, wrong turns included."""
 
+import csv
 import io
 import json
 import re
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -217,3 +219,80 @@ def test_axe_finds_no_serious_fault(browser, address, scheme):
         if fault["impact"] in ("serious", "critical")
     ]
     assert not serious, json.dumps(serious, indent=1)
+
+
+def _open_batch(page: Page, files: list[Path]) -> None:
+    page.get_by_role("tab", name=texts.TAB_BATCH).click()
+    page.set_input_files("#batch-files input[type=file]", [str(file) for file in files])
+    expect(page.locator("#batch-files").get_by_text(files[-1].name[:8]).first).to_be_visible()
+    page.locator("#batch-start").click()
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("many")
+    for seed in range(5):
+        lesion(seed, dark=seed % 2 == 1, size=(400, 300)).save(folder / f"photo-{seed}.png")
+    (folder / "broken.jpg").write_text("no photo")
+    with zipfile.ZipFile(folder / "archive.zip", "w") as archive:
+        archive.write(EXAMPLE, "inside/example.jpg")
+    return sorted(folder.iterdir())
+
+
+def test_a_batch_is_listed_filtered_saved_and_follows_the_threshold(page: Page, many):
+    _open_batch(page, many)
+    rows = page.locator("#batch-table tbody tr")
+    expect(page.locator("#batch-progress")).to_contain_text("All 7 photos are done.")
+    expect(rows).to_have_count(7)
+    expect(rows.last).to_contain_text("broken.jpg")
+    expect(page.locator("#batch-table")).to_contain_text("inside/example.jpg")
+    shown = page.inner_text("#batch-table .sentence")
+
+    page.fill("#batch-sensitivity input[type=range]", "50")
+    expect(page.locator("#batch-table .sentence")).not_to_have_text(shown)
+    expect(page.locator("#sensitivity input[type=number]")).to_have_value("50")
+    referred = int(re.search(r"(\d+) to refer", page.inner_text("#batch-table .sentence")).group(1))
+    page.locator("#batch-filter").get_by_label(texts.REFER, exact=True).check()
+    expect(rows).to_have_count(referred)
+    page.locator("#batch-filter").get_by_label(texts.BATCH_UNSCREENED, exact=True).check()
+    expect(rows).to_have_count(1)
+
+    name, content = _saved_by(page, "#batch-csv")
+    assert name == "isic-screen-batch.csv"
+    assert len(list(csv.DictReader(io.StringIO(content.decode())))) == 7
+    name, content = _saved_by(page, "#batch-pdf")
+    assert name == "isic-screen-batch.pdf"
+    assert "broken.jpg" in "".join(sheet.extract_text() for sheet in PdfReader(io.BytesIO(content)).pages)
+
+
+def test_a_row_of_a_batch_opens_its_case(page: Page, many):
+    _open_batch(page, [file for file in many if file.suffix == ".png"])
+    expect(page.locator("#batch-progress")).to_contain_text("All 5 photos are done.")
+    button = page.locator("#batch-table [data-photo]").nth(2)
+    name, probability = button.inner_text(), page.locator("#batch-table td.number").nth(2).inner_text()
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#batch-case .case-name")).to_contain_text(name)
+    expect(page.locator("#batch-case .figure")).to_have_text(probability)
+
+
+def test_a_batch_can_be_stopped_and_keeps_what_it_has(page: Page, tmp_path):
+    picture = io.BytesIO()
+    lesion(0, size=(1200, 900)).save(picture, "PNG")
+    with zipfile.ZipFile(tmp_path / "long.zip", "w") as archive:
+        for number in range(400):
+            archive.writestr(f"{number}.png", picture.getvalue())
+    _open_batch(page, [tmp_path / "long.zip"])
+    expect(page.locator("#batch-table tbody tr").first).to_be_visible()
+    page.locator("#batch-stop").click()
+    expect(page.locator("#batch-progress")).to_contain_text("Stopped after")
+    counted = int(re.search(r"after (\d+)", page.inner_text("#batch-progress")).group(1))
+    assert 0 < counted < 400
+    expect(page.locator("#batch-table")).to_contain_text(f"of {counted}")
+    expect(page.locator("#batch-start")).to_be_enabled()
+
+
+def test_a_batch_of_nothing_is_a_sentence(page: Page):
+    page.get_by_role("tab", name=texts.TAB_BATCH).click()
+    page.locator("#batch-start").click()
+    expect(page.get_by_text(texts.BATCH_NOTHING)).to_be_visible()

@@ -1,0 +1,153 @@
+"""Many photos on the page: what is listed, in which order, and that one bad file stops nothing."""
+
+import csv
+import io
+import re
+import zipfile
+from datetime import date
+
+import pytest
+from pypdf import PdfReader
+
+from isic_screen import Screener, load_model, open_photo
+from isic_screen.errors import PhotoError
+from isic_screen.operating_point import restate
+from isic_screen.ui import batch
+from isic_screen.ui.batch import Batch, count, parts, progress, screen, sources, table
+from isic_screen.ui.callbacks import Callbacks
+from isic_screen.ui.numbers import percent
+from isic_screen.ui.texts import Texts
+from tests.conftest import lesion
+
+texts = Texts()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("batch")
+    for seed in range(4):
+        lesion(seed, dark=seed % 2 == 1, size=(400, 300)).save(folder / f"photo-{seed}.png")
+    (folder / "broken.jpg").write_text("no photo")
+    with zipfile.ZipFile(folder / "more.zip", "w") as archive:
+        archive.write(folder / "photo-1.png", "inner/photo-1.png")
+        archive.writestr("notes.txt", "not a photo")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def callbacks(lite0_file) -> Callbacks:
+    return Callbacks(Screener(load_model(lite0_file)), texts)
+
+
+@pytest.fixture(scope="module")
+def found(folder, callbacks) -> Batch:
+    given = [str(folder / name) for name in ("photo-0.png", "broken.jpg", "photo-1.png", "more.zip", "photo-2.png")]
+    return Batch([row for rows in screen(callbacks.screener, sources(given)) for row in rows])
+
+
+def _names(html: str) -> list[str]:
+    return re.findall(r'class="name"><\w+[^>]*>([^<]*)<', html)
+
+
+def test_files_and_what_is_in_archives_come_in_order(folder):
+    given = [str(folder / name) for name in ("photo-0.png", "more.zip", "broken.jpg")]
+    assert [name for name, _ in sources(given)] == ["photo-0.png", "inner/photo-1.png", "notes.txt", "broken.jpg"]
+    assert count(given) == 4
+
+
+def test_more_than_the_most_end_in_a_sentence(folder, monkeypatch):
+    monkeypatch.setattr(batch, "MAX_PHOTOS", 2)
+    listed = list(sources([str(folder / f"photo-{n}.png") for n in range(4)]))
+    assert len(listed) == 3
+    assert "more than 2 photos" in str(listed[2][1])
+
+
+def test_every_photo_has_the_answer_it_has_alone(found, folder, callbacks):
+    rows = {row.name: row for row in found.rows}
+    assert len(rows) == 6
+    for name, file in (("photo-0.png", "photo-0.png"), ("inner/photo-1.png", "photo-1.png")):
+        alone = callbacks.screener.screen(open_photo(folder / file))
+        assert rows[name].result.probability == pytest.approx(alone.probability, abs=1e-4)
+    for name in ("broken.jpg", "notes.txt"):
+        assert isinstance(rows[name].result, PhotoError)
+        assert name in str(rows[name].result)
+
+
+def test_the_table_is_sorted_with_what_was_not_screened_last(found, callbacks):
+    html = table(found, callbacks.point(0.0), 0.018, "all", 1, texts)
+    names = _names(html)
+    probabilities = {row.name: row.result.probability for row in found.rows if not isinstance(row.result, PhotoError)}
+    screened = names[: len(probabilities)]
+    assert [probabilities[name] for name in screened] == sorted(probabilities.values(), reverse=True)
+    assert set(names[len(probabilities) :]) == {"broken.jpg", "notes.txt"}
+    assert html.count("data:image/webp") == len(probabilities)
+
+
+def test_threshold_filter_and_prevalence_are_followed(found, callbacks):
+    probabilities = sorted(row.result.probability for row in found.rows if not isinstance(row.result, PhotoError))
+    point = callbacks.point(probabilities[-1])  # only the highest one is at it
+    flagged = sum(probability >= probabilities[-1] for probability in probabilities)
+    for chosen, expected in (
+        ("all", 6),
+        ("refer", flagged),
+        ("below", len(probabilities) - flagged),
+        ("unscreened", 2),
+    ):
+        assert len(_names(table(found, point, 0.018, chosen, 1, texts))) == expected
+    html = table(found, point, 0.2, "refer", 1, texts)
+    assert percent(restate(probabilities[-1], 0.018, 0.2), texts) in html
+    assert f"{flagged} to refer" in html
+    assert "prevalence of 20" in html
+
+
+def test_a_long_table_comes_in_parts(found, callbacks, monkeypatch):
+    monkeypatch.setattr(batch, "ROWS_SHOWN", 4)
+    point = callbacks.point(0.0)
+    first, second = (table(found, point, 0.018, "all", part, texts) for part in (1, 2))
+    assert (len(_names(first)), len(_names(second))) == (4, 2)
+    assert parts(found, 0.0, "all") == 2
+    assert table(found, point, 0.018, "all", 99, texts) == second
+    assert "Photos 5 to 6 of 6" in second
+
+
+def test_names_and_reasons_arrive_as_text(callbacks):
+    name = '<img src=x onerror="alert(1)">.jpg'
+    html = table(Batch([batch.Row(name, PhotoError(f"{name} is empty"))]), callbacks.point(0.1), 0.018, "all", 1, texts)
+    assert "<img" not in html
+    assert "&lt;img" in html
+
+
+def test_an_unfit_photo_has_no_probability_anywhere(callbacks, tmp_path):
+    lesion(0, size=(60, 60)).save(tmp_path / "tiny.png")
+    rows = [row for rows in screen(callbacks.screener, sources([str(tmp_path / "tiny.png")])) for row in rows]
+    html = table(Batch(rows), callbacks.point(0.0), 0.018, "all", 1, texts)
+    assert re.search(r'class="number"><', html)
+    assert "1 not screened" in html
+    answer = callbacks.api_batch([str(tmp_path / "tiny.png")])
+    assert answer["photos"][0]["probability"] is None
+    assert answer["photos"][0]["flagged"] is None
+    report = PdfReader(io.BytesIO(callbacks.batch_report(Batch(rows), 0.0, 0.018, date(2026, 1, 2))))
+    assert percent(rows[0].result.probability, texts) not in report.pages[0].extract_text().split("tiny.png")[1][:80]
+
+
+def test_the_csv_is_the_command_lines(found, callbacks):
+    rows = list(csv.DictReader(io.StringIO(found.csv(0.02))))
+    assert [row["file"] for row in rows] == [row.name for row in found.rows]
+    assert set(rows[0]) == {"file", "probability", "threshold", "flagged", "quality", "error"}
+    assert rows[1]["probability"] == ""
+    assert "broken.jpg" in rows[1]["error"]
+
+
+def test_a_case_of_the_batch_is_shown_as_alone(found, callbacks):
+    verdict, heat = callbacks.show(found.rows[0].case, 0.03, 0.018)
+    assert percent(found.rows[0].result.probability, texts) in verdict
+    assert heat
+    assert found.rows[1].case is None
+
+
+def test_progress_tells_what_is_left():
+    html = progress(30, 120, 10.0, texts)
+    assert "30 of 120" in html
+    assert "0:30" in html
+    assert 'value="30" max="120"' in html
+    assert "left" not in progress(0, 120, 0, texts)

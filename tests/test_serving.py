@@ -1,0 +1,409 @@
+"""How the page is served: settings, login, headers, a path behind a proxy, MCP, and what is left behind: nothing."""
+
+import ast
+import asyncio
+import base64
+import io
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+
+import gradio as gr
+import httpx
+import pytest
+from gradio_client import Client, handle_file
+from mcp import ClientSession
+from mcp.client.streamable_http import streamable_http_client
+from PIL import Image
+from starlette.middleware import Middleware
+
+from isic_screen.artifact import BUNDLED_MODEL
+from isic_screen.serving import Guard, Login, own_upload_folder, read_settings, swept
+from isic_screen.serving import settings as settings_module
+from isic_screen.serving.guard import BUSY, HEADERS, NO_ADDRESSES
+from isic_screen.serving.settings import SettingsError
+from isic_screen.serving.upload_folder import delete_older
+from tests.by_hand import Visitor, uploaded
+from tests.conftest import ROOT, lesion
+from tests.prefix_proxy import proxied
+from tests.serving import running_app
+
+EXAMPLE = ROOT / "assets" / "examples" / "synthetic-irregular-lesion.jpg"
+PREFIX = "/derma"
+STATIC = re.compile(r'(?:src|href)="\./(assets/[^"]+)"')
+PLACE = "Ward 7, Elm Street"
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory):
+    """The app behind a path, with MCP, and its log."""
+    log = tmp_path_factory.mktemp("app") / "app.log"
+    with running_app(log, "--root-path", PREFIX, "--mcp") as address:
+        yield address, log
+
+
+@pytest.fixture
+def visitor(app):
+    visitor = Visitor(app[0])
+    yield visitor
+    visitor.close()
+
+
+def jpeg(seed=0):
+    """A drawn lesion as a phone would save it, with where it was taken."""
+    exif = Image.Exif()
+    exif[0x010E] = PLACE  # ImageDescription
+    exif.get_ifd(0x8825)[1] = "N"  # GPSLatitudeRef
+    file = io.BytesIO()
+    lesion(seed, size=(640, 480)).save(file, "JPEG", exif=exif)
+    return file.getvalue()
+
+
+# What an operator may choose
+
+
+def test_without_options_or_variables_the_defaults_hold():
+    settings = read_settings([], {})
+    assert settings.model == BUNDLED_MODEL
+    assert (settings.host, settings.port, settings.root_path, settings.mcp, settings.login) == (None,) * 3 + (
+        False,
+        None,
+    )
+
+
+def test_an_option_goes_before_our_variable_and_that_before_gradios():
+    environment = {"GRADIO_ROOT_PATH": "/gradio", "GRADIO_MCP_SERVER": "True"}
+    assert read_settings([], environment).root_path == "/gradio"
+    assert read_settings([], environment).mcp is True
+    environment |= {
+        "ISIC_SCREEN_ROOT_PATH": "/ours/",
+        "ISIC_SCREEN_MCP": "off",
+        "ISIC_SCREEN_MODEL": "ours.safetensors",
+    }
+    ours = read_settings([], environment)
+    assert (ours.root_path, ours.mcp, ours.model.name) == ("/ours", False, "ours.safetensors")
+    given = read_settings(["--root-path", "/given", "--mcp", "--model", "given.safetensors"], environment)
+    assert (given.root_path, given.mcp, given.model.name) == ("/given", True, "given.safetensors")
+
+
+def test_an_empty_variable_counts_as_not_set():
+    names = ("MODEL", "ROOT_PATH", "MCP", "USER", "PASSWORD")
+    assert read_settings([], {f"ISIC_SCREEN_{name}": "" for name in names}) == read_settings([], {})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "sentence"),
+    [
+        ([], {"ISIC_SCREEN_USER": "ward"}, "ISIC_SCREEN_PASSWORD is not"),
+        ([], {"ISIC_SCREEN_PASSWORD": "hush"}, "ISIC_SCREEN_USER is not"),
+        ([], {"ISIC_SCREEN_MCP": "perhaps"}, "write 1"),
+        (["--root-path", "derma"], {}, "begins with a slash"),
+        (["--mcp"], {"ISIC_SCREEN_USER": "ward", "ISIC_SCREEN_PASSWORD": "hush"}, "do not go together"),
+    ],
+)
+def test_a_setting_that_cannot_be_followed_is_a_sentence(arguments, environment, sentence):
+    with pytest.raises(SettingsError, match=sentence) as refused:
+        read_settings(arguments, environment)
+    assert "hush" not in str(refused.value)
+
+
+def test_mcp_with_a_package_that_gradio_cannot_use_is_a_sentence(monkeypatch):
+    monkeypatch.setattr(settings_module, "version", lambda _: "2.3.0")
+    with pytest.raises(SettingsError, match=r"mcp 1\.x, found 2\.3\.0"):
+        read_settings(["--mcp"], {})
+
+
+@pytest.mark.parametrize(
+    ("user", "password", "may_in"),
+    [("ward", "hush", True), ("ward", "hush!", False), ("Ward", "hush", False), ("ward", "", False), ("", "", False)],
+)
+def test_only_the_right_user_with_the_right_password_may_in(user, password, may_in):
+    assert Login("ward", "hush")(user, password) is may_in
+
+
+def test_letters_outside_ascii_can_be_compared():
+    assert Login("ärztin", "größe")("ärztin", "größe")
+    assert not Login("ärztin", "größe")("ärztin", "grösse")
+
+
+def test_a_password_is_never_shown():
+    login = Login("ward", "hush")
+    assert "hush" not in f"{login!r} {login}"
+
+
+@pytest.mark.parametrize(
+    ("environment", "sentence"),
+    [
+        ({"ISIC_SCREEN_MODEL": "nowhere.safetensors"}, "There is no model file"),
+        ({"ISIC_SCREEN_USER": "ward"}, "set both for a login, or neither"),
+    ],
+)
+def test_a_wrong_setting_ends_the_app_with_status_2(environment, sentence):
+    done = subprocess.run(
+        [sys.executable, "app.py"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        env={**os.environ, **environment},
+    )
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+# What every answer carries
+
+
+@pytest.mark.parametrize(
+    "path", ["", "config", "healthz", "gradio_api/info", "static/nothing.js", "nothing", "gradio_api/deep_link"]
+)
+def test_every_answer_has_the_safe_headers(visitor, path):
+    answer = visitor.get(path)
+    for name, value in HEADERS.items():
+        assert answer.headers[name] == value
+
+
+def test_only_what_is_the_same_for_all_may_be_kept_by_a_browser(visitor):
+    asset = STATIC.search(visitor.get("").text)[1]
+    assert "no-store" not in visitor.get(asset).headers.get("cache-control", "")
+    photo = visitor.upload("photo.jpg", jpeg())
+    for path in ("", "config", "gradio_api/info", "healthz", f"gradio_api/file={photo}"):
+        answer = visitor.get(path)
+        assert answer.status_code == 200
+        assert answer.headers["cache-control"] == "no-store"
+
+
+def test_nothing_may_come_from_another_host():
+    policy = dict(part.split(" ", 1) for part in HEADERS["Content-Security-Policy"].split("; "))
+    assert policy["default-src"] == "'self'"
+    elsewhere = {name for name, sources in policy.items() if "http" in sources or "*" in sources}
+    assert elsewhere == {"frame-ancestors"}  # who may show the page, not what the page may load
+
+
+def test_health_says_which_model_answers(visitor, bundled_model):
+    answer = visitor.get("healthz")
+    assert answer.status_code == 200
+    facts = bundled_model.facts
+    assert answer.json() == {"status": "ok", "model": facts.name, "version": facts.version}
+
+
+# Nothing is fetched, nothing is kept
+
+
+def test_an_address_in_place_of_a_photo_is_not_fetched(visitor):
+    for path in ("https://example.org/a.jpg", " HTTP://example.org/a.jpg"):
+        refused = visitor.join({"data": [uploaded(path), None], "fn_index": 0})
+        assert refused.status_code == 403
+        assert refused.json()["detail"] == NO_ADDRESSES
+        assert visitor.get(f"gradio_api/file={path}").status_code in (403, 404)
+    assert visitor.get("gradio_api/file=https://example.org/a.jpg").json()["detail"] == NO_ADDRESSES
+
+
+def test_a_request_that_is_nested_deep_is_refused(visitor):
+    answer = visitor.http.post(
+        "gradio_api/queue/join",
+        content=b"[" * 200_000 + b"]" * 200_000,
+        headers={"Content-Type": "application/json"},
+    )
+    assert answer.status_code == 403
+
+
+def test_a_request_that_is_too_long_is_refused(visitor, monkeypatch):
+    answer = visitor.http.post(
+        "gradio_api/queue/join", headers={"Content-Length": str(10**12)}, content=iter([b"{", b"}"])
+    )
+    assert answer.status_code == 413
+
+
+def test_no_metadata_and_no_name_come_back_and_no_name_is_logged(app, visitor):
+    photo = visitor.upload("mrs-smith.jpg", jpeg())
+    answers = [visitor.show(photo), str(visitor.screen(photo))]
+    for broken in (b"no photo", jpeg()[:2000]):
+        answers.append(str(visitor.screen(visitor.upload("mr-jones.jpg", broken))))
+    assert not any(PLACE in answer for answer in answers)
+    pictures = re.findall(r"data:image/\w+;base64,([A-Za-z0-9+/=]+)", answers[0])
+    assert pictures
+    for picture in pictures:
+        content = base64.b64decode(picture)
+        assert PLACE.encode() not in content
+        assert not Image.open(io.BytesIO(content)).getexif()
+    log = app[1].read_text()
+    assert "smith" not in log
+    assert "jones" not in log
+
+
+def test_the_folder_of_uploads_is_ones_own_and_goes(tmp_path):
+    parent = tmp_path / "new"
+    with own_upload_folder(str(parent)) as first, own_upload_folder(str(parent)) as second:
+        assert first != second
+        assert first.stat().st_mode & 0o077 == 0
+        (first / "photo").mkdir()
+        (first / "photo" / "a.jpg").touch()
+    assert list(parent.iterdir()) == []
+
+
+def test_old_files_are_deleted_and_the_pages_own_and_new_ones_stay(tmp_path):
+    for name in ("old", "own", "new"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.jpg").touch()
+    for name in ("old", "own"):
+        os.utime(tmp_path / name / "a.jpg", (1000, 1000))
+    delete_older(tmp_path, time.time() - 900, {tmp_path / "own" / "a.jpg"})
+    assert {path.parent.name for path in tmp_path.rglob("*.jpg")} == {"own", "new"}
+
+
+def test_the_server_sweeps_while_it_runs(tmp_path):
+    own = tmp_path / "own.jpg"
+    own.touch()
+    os.utime(own, (1000, 1000))
+
+    async def served():
+        async with asyncio.timeout(60), swept(tmp_path, 0, 900)(None):
+            late = tmp_path / "late.jpg"
+            late.touch()
+            os.utime(late, (1000, 1000))
+            while late.exists():
+                await asyncio.sleep(0)
+
+    asyncio.run(served())
+    assert own.exists()
+
+
+# A login
+
+
+def test_a_login_keeps_others_out_and_nothing_is_left_when_the_server_stops(tmp_path):
+    log = tmp_path / "app.log"
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("ISIC_SCREEN_USER", "ward")
+        environment.setenv("ISIC_SCREEN_PASSWORD", "hush-hush")
+        with running_app(log) as address:
+            stranger, member = Visitor(address), Visitor(address)
+            try:
+                assert stranger.get("healthz").status_code == 200
+                for path in ("config", "gradio_api/info", "gradio_api/file=app.py"):
+                    assert stranger.get(path).status_code == 401, path
+                refused = stranger.http.post("gradio_api/upload", files={"files": ("a.jpg", jpeg())})
+                assert refused.status_code == 401
+                assert stranger.join({"data": [], "fn_index": 0}).status_code == 401
+                wrong = {"username": "ward", "password": "hush"}
+                assert stranger.http.post("login", data=wrong).status_code == 400
+                assert stranger.get("config").status_code == 401
+
+                right = {"username": "ward", "password": "hush-hush"}
+                assert member.http.post("login", data=right).status_code == 200
+                photo = member.upload("photo.jpg", jpeg())
+                assert member.screen(photo)["model"]
+                assert stranger.get(f"gradio_api/file={photo}").status_code == 401
+                assert os.path.isfile(photo)
+            finally:
+                stranger.close()
+                member.close()
+    assert not os.path.exists(photo)
+    assert [path for path in (tmp_path / "uploads").rglob("*") if path.is_file()] == []
+    assert "hush" not in log.read_text()
+
+
+# Behind a proxy
+
+
+def test_page_and_api_work_under_a_path_that_the_proxy_takes_away(app, tmp_path, bundled_model):
+    with proxied(app[0], PREFIX) as address:
+        page = httpx.get(address + "/")
+        assert page.status_code == 200
+        assets = STATIC.findall(page.text)
+        assert assets
+        for asset in assets:
+            assert httpx.get(f"{address}/{asset}").status_code == 200
+        client = Client(address, verbose=False, download_files=str(tmp_path), analytics_enabled=False)
+        try:
+            assert client.config["root"] == address
+            assert client.predict(api_name="/model")["sha256"] == bundled_model.sha256
+            result = client.predict(handle_file(str(EXAMPLE)), None, api_name="/screen")
+            assert 0 < result["probability"] < 1
+        finally:
+            client.close()
+
+
+# A full queue
+
+
+@pytest.fixture
+def waiting_page():
+    """A page whose only event waits to be released, with room for one more; and a sign that it waits."""
+    release, waits = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        waits.set()
+        release.wait(60)
+
+    with gr.Blocks(analytics_enabled=False) as page:
+        gr.Button().click(wait, None, None, api_name="wait", concurrency_limit=1)
+    _, address, _ = page.queue(max_size=1).launch(
+        prevent_thread_lock=True, quiet=True, ssr_mode=False, app_kwargs={"middleware": [Middleware(Guard)]}
+    )
+    yield address, waits
+    release.set()
+    page.close()
+
+
+def test_a_full_queue_is_a_sentence(waiting_page):
+    address, waits = waiting_page
+    visitor = Visitor(address.rstrip("/"))
+    try:
+        ask = {"data": [], "fn_index": 0}
+        assert visitor.join(ask).status_code == 200
+        assert waits.wait(60)
+        assert visitor.join(ask).status_code == 200
+        full = visitor.join(ask)
+    finally:
+        visitor.close()
+    # Gradio's page shows `detail` for every status but 503, for which it has a text of its own.
+    assert full.status_code == 429
+    assert full.json() == {"detail": BUSY}
+    assert int(full.headers["Retry-After"]) > 0
+    assert full.headers["Referrer-Policy"] == "no-referrer"
+
+
+# MCP
+
+
+def test_an_mcp_client_finds_and_uses_the_tools(app, bundled_model):
+    photo = f"data:image/jpeg;base64,{base64.b64encode(EXAMPLE.read_bytes()).decode()}"
+
+    async def used():
+        async with (
+            streamable_http_client(f"{app[0]}/gradio_api/mcp/") as (read, write, _),
+            ClientSession(read, write) as session,
+        ):
+            await session.initialize()
+            tools = {tool.name.removeprefix("api_"): tool for tool in (await session.list_tools()).tools}
+            answers = {
+                "model": await session.call_tool(tools["model"].name, {}),
+                "operating_point": await session.call_tool(
+                    tools["operating_point"].name, {"threshold": 0.01, "prevalence": 0.018}
+                ),
+                "screen": await session.call_tool(tools["screen"].name, {"photo": photo, "threshold": 0.01}),
+                "elsewhere": await session.call_tool(
+                    tools["screen"].name, {"photo": "https://example.org/a.jpg", "threshold": 0.01}
+                ),
+            }
+            return tools, answers
+
+    tools, answers = asyncio.run(used())
+    assert set(tools) >= {"screen", "operating_point", "model"}
+    assert "probability" in tools["screen"].description
+    assert "sensitivity" in tools["operating_point"].description
+    assert "model file" in tools["model"].description
+    assert answers["elsewhere"].isError
+    # Gradio writes an answer as Python does, with a mark in front where the event does not wait in the queue.
+    texts = {name: answer.content[0].text.removeprefix("root=") for name, answer in answers.items()}
+    results = {name: ast.literal_eval(text) for name, text in texts.items() if name != "elsewhere"}
+    assert results["model"]["sha256"] == bundled_model.sha256
+    assert 0 < results["screen"]["probability"] < 1
+    assert results["screen"]["threshold"] == 0.01
+    assert 0 < results["operating_point"]["sensitivity"]["value"] <= 1
