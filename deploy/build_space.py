@@ -2,7 +2,7 @@
 
     python -m deploy.build_space OUT
 
-OUT must be new or empty. It gets what the page needs when it runs and nothing else: no tests, runs, benchmarks or caches.
+OUT must be new or empty. It gets what the page needs when it runs and nothing else: no tests, no runs, no caches.
 """
 
 import argparse

@@ -2,12 +2,13 @@
 
 What this rests on, said plainly. Gradio does not tie an upload or a session to who made it. A photo lies under
 `/gradio_api/file=FOLDER/HASH/NAME`: FOLDER has a random part, new with each start, which every visitor learns from an
-upload of their own; HASH is SHA-256 over a random seed of the installation and the photo's content, and NAME is the
-file's name. Without the seed, which never leaves the server, HASH cannot be worked out, even by someone who owns the
-same photo (who, uploading it, learns its HASH and could find it there under a guessed name: their own photo). Answers
-wait under a session hash that the visitor's browser, or the API client, draws at random (about 50 and 122 bits). Whoever
-is given another's full address or session hash, for example from a proxy's log, could use it until the upload is deleted
-or the answer is fetched. So docs/serving.md asks operators not to log query strings, and to use the login or a proxy's.
+upload of their own; HASH is SHA-256 over a random seed of the installation and the photo's content; NAME is the file's.
+Without the seed, which never leaves the server, HASH cannot be worked out. Only who has the same photo, byte for byte,
+learns its HASH by uploading it, and could then try names to find out whether somebody else did so lately. Answers wait
+under a session hash that the visitor's browser, or the API client, draws at random (about 50 and 122 bits).
+
+Whoever is given another's full address or session hash, for example from a proxy's log, could use it until the upload
+is deleted or the answer is fetched. So docs/serving.md asks operators to keep addresses out of logs.
 """
 
 import hashlib

@@ -19,11 +19,14 @@ from mcp import ClientSession
 from mcp.client.streamable_http import streamable_http_client
 from PIL import Image
 from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
 
 from isic_screen.artifact import BUNDLED_MODEL
 from isic_screen.serving import Guard, Login, own_upload_folder, read_settings, swept
+from isic_screen.serving import guard as guard_module
 from isic_screen.serving import settings as settings_module
-from isic_screen.serving.guard import BUSY, HEADERS, NO_ADDRESSES
+from isic_screen.serving.guard import BUSY, HEADERS, NO_ADDRESSES, TOO_LONG
 from isic_screen.serving.settings import SettingsError
 from isic_screen.serving.upload_folder import delete_older
 from tests.by_hand import Visitor, uploaded
@@ -84,7 +87,7 @@ def test_an_option_goes_before_our_variable_and_that_before_gradios():
         "ISIC_SCREEN_MODEL": "ours.safetensors",
     }
     ours = read_settings([], environment)
-    assert (ours.root_path, ours.mcp, ours.model.name) == ("/ours", False, "ours.safetensors")
+    assert (ours.root_path, ours.mcp, ours.model.name) == ("/ours", False, "our.safetensors")
     given = read_settings(["--root-path", "/given", "--mcp", "--model", "given.safetensors"], environment)
     assert (given.root_path, given.mcp, given.model.name) == ("/given", True, "given.safetensors")
 
@@ -212,11 +215,27 @@ def test_a_request_that_is_nested_deep_is_refused(visitor):
     assert answer.status_code == 403
 
 
-def test_a_request_that_is_too_long_is_refused(visitor, monkeypatch):
-    answer = visitor.http.post(
-        "gradio_api/queue/join", headers={"Content-Length": str(10**12)}, content=iter([b"{", b"}"])
-    )
-    assert answer.status_code == 413
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_request_that_is_too_long_is_refused_and_a_short_one_arrives_whole(monkeypatch, announced):
+    monkeypatch.setattr(guard_module, "LONGEST_JSON", 20)
+
+    async def echo(scope, receive, send):
+        body = await Request(scope, receive).body()
+        await Response(body)(scope, receive, send)
+
+    async def pieces(body):
+        for start in range(0, len(body), 7):
+            yield body[start : start + 7]
+
+    async def asked(body):
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(Guard(echo)), base_url="http://page") as client:
+            return await client.post("/gradio_api/queue/join", content=body if announced else pieces(body))
+
+    short, long = b'{"data": ["short"]}', b'{"data": ["a bit long"]}'
+    assert asyncio.run(asked(short)).content == short
+    refused = asyncio.run(asked(long))
+    assert refused.status_code == 413
+    assert refused.json()["detail"] == TOO_LONG
 
 
 def test_no_metadata_and_no_name_come_back_and_no_name_is_logged(app, visitor):

@@ -20,7 +20,7 @@ from isic_screen.ui.consequences import ThresholdPlot, consequences
 from isic_screen.ui.numbers import people, percent
 from isic_screen.ui.photo_tab import _shown, share_of
 from isic_screen.ui.scale import position, ticks
-from isic_screen.ui.texts import Texts
+from isic_screen.ui.texts import German, Texts
 from tests.conftest import lesion
 
 texts = Texts()
@@ -297,6 +297,23 @@ def test_about_reads_everything_from_the_file(bundled_model):
     for block in facts.metrics["sources"].values():
         auc = block["metrics"]["roc_auc"]
         assert f"{auc['value']:.3f} ({auc['low']:.3f} to {auc['high']:.3f})" in text
+
+
+def test_about_tells_the_figures_of_every_group(bundled_model):
+    html = about(bundled_model, texts)
+    text = _text(html)
+    for source, block in bundled_model.facts.metrics["sources"].items():
+        groups = [group for members in block["subgroups"]["by"].values() for group in members]
+        assert html.count('<th scope="row">') > len(groups)
+        for group in groups:
+            assert f"{group['n']:,} ({group['positives']:,})" in text
+            if group["roc_auc"]["value"] is not None:
+                assert f"{group['roc_auc']['value']:.3f}" in text
+        assert source in text
+    assert "too few to say" in text
+    without = bundled_model.facts.metrics["sources"]["isic2020"]["camera_shortcut"]["roc_auc"]
+    assert f"{without['value']:.3f}" in text
+    assert "0,7" in _text(about(bundled_model, German()))
 
 
 def test_a_model_without_metrics_says_that_they_are_not_stated(lite0_file):

@@ -5,7 +5,7 @@ from html import escape
 from typing import Any
 
 from isic_screen.artifact import Model
-from isic_screen.ui.numbers import percent
+from isic_screen.ui.numbers import NARROW_SPACE, localised, percent
 from isic_screen.ui.texts import Texts
 
 
@@ -31,22 +31,70 @@ def about(model: Model, texts: Texts) -> str:
         (texts.FACT_CITATION, escape(facts.citation)),
         (texts.FACT_FILE, f"<code>{model.sha256}</code>"),
     ]
+    without = [_without_camera(name, block, texts) for name, block in metrics.get("sources", {}).items()]
+    rows[5:5] = [(texts.FACT_AUC_WITHOUT, "<br>".join(filter(None, without)))] if any(without) else []
+    groups = "".join(_groups(name, block, texts) for name, block in metrics.get("sources", {}).items())
     table = "".join(f'<tr><th scope="row">{name}</th><td>{value}</td></tr>' for name, value in rows)
     return (
         f'<div class="about"><h3>{texts.INTENDED_USE}</h3><p>{escape(facts.intended_use)}</p>'
-        f"<h3>{texts.LIMITS}</h3><ul>{limits}</ul><h3>{texts.FACTS}</h3><table>{table}</table></div>"
+        f"<h3>{texts.LIMITS}</h3><ul>{limits}</ul><h3>{texts.FACTS}</h3><table>{table}</table>{groups}</div>"
     )
 
 
 def _auc(source: str, block: Mapping[str, Any], texts: Texts) -> str:
-    auc = block["metrics"]["roc_auc"]
+    return _figure(source, block["metrics"]["roc_auc"], block["n"], block["positives"], texts)
+
+
+def _without_camera(source: str, block: Mapping[str, Any], texts: Texts) -> str:
+    """The AUC without the photos of the size that all but tells the class, where the report has it."""
+    auc = (block.get("camera_shortcut") or {}).get("roc_auc")
+    return _figure(source, auc, auc["n"], auc["positives"], texts) if auc and auc.get("value") is not None else ""
+
+
+def _figure(source: str, auc: Mapping[str, Any], n: int, positives: int, texts: Texts) -> str:
     if auc["value"] is None or auc["low"] is None:
         return f"{escape(source)}: {texts.UNKNOWN} ({escape(str(auc['reason']))})"
-    return texts.AUC.format(
-        source=escape(source),
-        value=f"{auc['value']:.3f}",
-        low=f"{auc['low']:.3f}",
-        high=f"{auc['high']:.3f}",
-        n=f"{block['n']:,}",
-        positives=f"{block['positives']:,}",
+    return localised(
+        texts.AUC.format(source="{}", **_three_digits(auc), n=f"{n:,}", positives=f"{positives:,}"), texts
+    ).format(escape(source))
+
+
+def _groups(source: str, block: Mapping[str, Any], texts: Texts) -> str:
+    """AUC, sensitivity and specificity of groups of people and photos, folded; "" where the file has none."""
+    found = block.get("subgroups")
+    if not found:
+        return ""
+    rows = ""
+    for characteristic, groups in found["by"].items():
+        rows += f'<tr class="by"><th scope="rowgroup" colspan="5">{escape(characteristic)}</th></tr>'
+        for group in groups:
+            rates = "".join(f"<td>{_rate(group[name])}</td>" for name in ("sensitivity", "specificity"))
+            auc = group["roc_auc"]
+            shown = _unknown(auc) if auc["value"] is None else localised(_AUC.format(**_three_digits(auc)), texts)
+            size = localised(f"{group['n']:,} ({group['positives']:,})", texts)
+            rows += f'<tr><th scope="row">{escape(group["label"])}</th><td>{size}</td><td>{shown}</td>{rates}</tr>'
+    heads = (texts.GROUP, texts.GROUP_IMAGES, "ROC AUC", texts.TILE_SENSITIVITY, texts.TILE_SPECIFICITY)
+    head = "".join(f'<th scope="col">{name}</th>' for name in heads)
+    title = texts.GROUPS.format(source=escape(source), threshold=percent(found["threshold"], texts))
+    return (
+        f'<details><summary>{title}</summary><div class="scroll"><table class="groups"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div></details>"
     )
+
+
+_AUC = "{value} ({low} – {high})"
+
+
+def _three_digits(auc: Mapping[str, Any]) -> dict[str, str]:
+    return {name: "?" if auc[name] is None else f"{auc[name]:.3f}" for name in ("value", "low", "high")}
+
+
+def _rate(rate: Mapping[str, Any]) -> str:
+    if rate["value"] is None:
+        return _unknown(rate)
+    value, low, high = (f"{100 * rate[name]:.0f}" for name in ("value", "low", "high"))
+    return f"{value}{NARROW_SPACE}% ({low} – {high})"
+
+
+def _unknown(figure: Mapping[str, Any]) -> str:
+    return escape(str(figure["reason"]))
