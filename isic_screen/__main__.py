@@ -50,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     screen.add_argument(
         "--threshold", type=_probability, metavar="T", help="refer from this probability on; default: the model's own"
     )
+    screen.add_argument("--resume", action="store_true", help="go on with the --csv that a killed run left")
     screen.set_defaults(run=_screen)
 
     evaluate = commands.add_parser(
@@ -98,9 +99,11 @@ def _screen(given: argparse.Namespace) -> int:
 
     from isic_screen.batch import find_photos, screen_files
     from isic_screen.ensemble import Ensemble
-    from isic_screen.export import write_csv
+    from isic_screen.export import resume_csv, write_csv
     from isic_screen.screener import Screener
 
+    if given.resume and not given.csv:
+        raise ScreenError("--resume goes on with a file: name it with --csv.")
     photos = find_photos(given.paths)
     model = _load(given.model)
     if isinstance(model, Ensemble):
@@ -108,10 +111,15 @@ def _screen(given: argparse.Namespace) -> int:
     screener = model if isinstance(model, Ensemble) else Screener(model)
     threshold = screener.facts.default_threshold if given.threshold is None else given.threshold
     names, files = zip(*photos, strict=True)
+    done, failures = resume_csv(given.csv, names, threshold) if given.resume else (0, 0)
+    names, left = names[done:], files[done:]
     # newline="": csv writes its own line ends
-    with open(given.csv, "w", newline="", encoding="utf-8") if given.csv else nullcontext(sys.stdout) as out:
-        results = tqdm(screen_files(screener, files, workers=given.workers), total=len(files), unit="photo")
-        failures = write_csv(out, zip(names, results, strict=True), threshold)
+    mode = "a" if done else "w"
+    with open(given.csv, mode, newline="", encoding="utf-8") if given.csv else nullcontext(sys.stdout) as out:
+        results = tqdm(
+            screen_files(screener, left, workers=given.workers), total=len(files), initial=done, unit="photo"
+        )
+        failures += write_csv(out, zip(names, results, strict=True), threshold, header=not done)
     if failures:
         print(f"{failures} of {len(files)} photos could not be read; the reasons are in the CSV.", file=sys.stderr)
     return UNREADABLE_PHOTOS if failures else 0

@@ -1,23 +1,29 @@
 """Screenings as CSV: one row a photo, the columns that others rely on."""
 
 import csv
-from collections.abc import Iterable
+import io
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TextIO
 
-from isic_screen.errors import PhotoError
+from isic_screen.errors import PhotoError, ScreenError
 from isic_screen.screener import Screening
 
 COLUMNS = ("file", "probability", "threshold", "flagged", "quality", "error")
 
 
-def write_csv(out: TextIO, results: Iterable[tuple[str, Screening | PhotoError]], threshold: float) -> int:
+def write_csv(
+    out: TextIO, results: Iterable[tuple[str, Screening | PhotoError]], threshold: float, *, header: bool = True
+) -> int:
     """Write a row for each (file, result) as it comes; returns how many photos could not be read.
 
     `probability` and `threshold` share one scale (0 to 1); `flagged` is 1 or 0. A photo that could not be read has
     its reason in `error` and no probability. Open `out` with newline="".
     """
     writer = csv.writer(out)
-    writer.writerow(COLUMNS)
+    if header:
+        writer.writerow(COLUMNS)
     failures = 0
     for file, result in results:
         if isinstance(result, PhotoError):
@@ -29,6 +35,32 @@ def write_csv(out: TextIO, results: Iterable[tuple[str, Screening | PhotoError]]
             writer.writerow([_text(file), f"{result.probability:.6g}", f"{threshold:.6g}", flagged, quality, ""])
         out.flush()
     return failures
+
+
+def resume_csv(path: Path, names: Sequence[str], threshold: float) -> tuple[int, int]:
+    """Cut a file that a killed run left back to its last whole row; (rows, rows with an error) in it.
+
+    The rows must be of the first of `names`, in order, at the same threshold, or a ScreenError says that this is
+    another run's file. A file that is not there yet has 0 rows; one without a whole header is begun anew.
+    """
+    if not path.exists():
+        return 0, 0
+    text = path.read_bytes().decode("utf-8", "surrogateescape")
+    whole = text[: text.rfind("\r\n") + 2] if "\r\n" in text else ""
+    while True:  # a line end may also stand inside a name, in quotes that a cut has left open
+        try:
+            rows = list(csv.reader(io.StringIO(whole, newline=""), strict=True))
+            break
+        except csv.Error:
+            whole = whole[: whole[:-2].rfind("\r\n") + 2] if "\r\n" in whole[:-2] else ""
+    expected = [[_text(name), f"{threshold:.6g}"] for name in names[: max(0, len(rows) - 1)]]
+    if rows and (tuple(rows[0]) != COLUMNS or [[row[0], row[2]] for row in rows[1:] if len(row) > 2] != expected):
+        raise ScreenError(
+            f"{path} is of a run on other photos or at another threshold. Repeat that command, or give another --csv."
+        )
+    if whole != text:
+        os.truncate(path, len(whole.encode("utf-8", "surrogateescape")))
+    return max(0, len(rows) - 1), sum(bool(row[-1]) for row in rows[1:])
 
 
 def _text(value: str) -> str:

@@ -74,6 +74,25 @@ def test_screening_a_folder_writes_a_row_a_photo_and_says_which_failed(photos, t
     assert "Traceback" not in done.stderr
 
 
+def test_a_killed_run_goes_on_without_losing_or_doubling_a_row(photos, tmp_path, lite0_file, capsys):
+    out, whole = tmp_path / "out.csv", tmp_path / "whole.csv"
+    command = ["screen", str(photos), "--model", str(lite0_file), "--csv"]
+    assert main([*command, str(whole)]) == 3
+    lines = whole.read_bytes().splitlines(keepends=True)
+    out.write_bytes(b"".join(lines[:2]) + lines[2][:7])
+    assert main([*command, str(out), "--resume"]) == 3
+    resumed, uninterrupted = _rows(out), _rows(whole)
+    assert [row["file"] for row in resumed] == [row["file"] for row in uninterrupted]
+    for row, expected in zip(resumed, uninterrupted, strict=True):
+        assert row["error"] == expected["error"]
+        assert float(row["probability"] or 0) == pytest.approx(float(expected["probability"] or 0), rel=1e-3)
+    assert main([*command, str(out), "--resume"]) == 3  # nothing is left to do
+    assert _rows(out) == resumed
+    capsys.readouterr()
+    assert main(["screen", str(photos), "--resume"]) == 2
+    assert "--csv" in capsys.readouterr().err
+
+
 def test_files_keep_their_names_and_the_threshold_can_be_set(photos, capsys, lite0_file):
     file = photos / "b.jpg"
     assert main(["screen", str(file), "--threshold", "0", "--model", str(lite0_file)]) == 0

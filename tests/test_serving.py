@@ -87,7 +87,7 @@ def test_an_option_goes_before_our_variable_and_that_before_gradios():
         "ISIC_SCREEN_MODEL": "ours.safetensors",
     }
     ours = read_settings([], environment)
-    assert (ours.root_path, ours.mcp, ours.model.name) == ("/ours", False, "our.safetensors")
+    assert (ours.root_path, ours.mcp, ours.model.name) == ("/ours", False, "ours.safetensors")
     given = read_settings(["--root-path", "/given", "--mcp", "--model", "given.safetensors"], environment)
     assert (given.root_path, given.mcp, given.model.name) == ("/given", True, "given.safetensors")
 

@@ -1,0 +1,57 @@
+"""CSV files that a killed run left, cut anywhere, are gone on with."""
+
+import csv
+import io
+
+import pytest
+
+from isic_screen.errors import PhotoError, ScreenError
+from isic_screen.export import resume_csv, write_csv
+
+NAMES = ("a.jpg", 'odd "name",\r\nin two lines.jpg', "ü\udce4.jpg", "d.jpg")
+
+
+def _csv(names=NAMES, threshold: float = 0.01) -> bytes:
+    out = io.StringIO(newline="")
+    write_csv(out, [(name, PhotoError(f"{name} is empty, twice\r\n")) for name in names], threshold)
+    return out.getvalue().encode("utf-8")
+
+
+def test_a_file_cut_at_any_byte_keeps_its_whole_rows_and_no_more(tmp_path):
+    whole = _csv()
+    ends = [0, *(len(_csv(NAMES[:count])) for count in range(len(NAMES) + 1))]
+    path = tmp_path / "out.csv"
+    for cut in range(len(whole) + 1):
+        path.write_bytes(whole[:cut])
+        rows, failures = resume_csv(path, NAMES, 0.01)
+        kept = max(end for end in ends if end <= cut)
+        assert path.read_bytes() == whole[:kept], cut
+        assert rows == failures == max(0, ends.index(kept) - 1)
+
+
+def test_going_on_gives_the_file_of_an_uninterrupted_run(tmp_path):
+    path = tmp_path / "out.csv"
+    path.write_bytes(_csv()[:100])
+    done, _ = resume_csv(path, NAMES, 0.01)
+    with open(path, "a" if done else "w", newline="", encoding="utf-8") as out:
+        left = [(name, PhotoError(f"{name} is empty, twice\r\n")) for name in NAMES[done:]]
+        write_csv(out, left, 0.01, header=not done)
+    assert 0 < done < len(NAMES)
+    assert path.read_bytes() == _csv()
+    assert len(list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"), newline="")))) >= len(NAMES)
+
+
+@pytest.mark.parametrize(("names", "threshold"), [(("other.jpg", *NAMES[1:]), 0.01), (NAMES, 0.02), (NAMES[:2], 0.01)])
+def test_a_file_of_another_run_is_refused_and_left_alone(tmp_path, names, threshold):
+    path = tmp_path / "out.csv"
+    path.write_bytes(_csv())
+    with pytest.raises(ScreenError, match="other photos or at another threshold"):
+        resume_csv(path, names, threshold)
+    assert path.read_bytes() == _csv()
+    path.write_text("date,amount\r\n2026,3\r\n", newline="")
+    with pytest.raises(ScreenError, match="other photos"):
+        resume_csv(path, NAMES, 0.01)
+
+
+def test_a_file_that_is_not_there_has_no_rows(tmp_path):
+    assert resume_csv(tmp_path / "out.csv", NAMES, 0.01) == (0, 0)
