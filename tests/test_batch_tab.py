@@ -13,6 +13,7 @@ from isic_screen import Screener, load_model, open_photo
 from isic_screen.errors import PhotoError
 from isic_screen.operating_point import restate
 from isic_screen.ui import batch
+from isic_screen.ui.api import Api
 from isic_screen.ui.batch import Batch, count, parts, progress, screen, sources, table
 from isic_screen.ui.callbacks import Callbacks
 from isic_screen.ui.numbers import percent
@@ -123,7 +124,7 @@ def test_an_unfit_photo_has_no_probability_anywhere(callbacks, tmp_path):
     html = table(Batch(rows), callbacks.point(0.0), 0.018, "all", 1, texts)
     assert re.search(r'class="number"><', html)
     assert "1 not screened" in html
-    answer = callbacks.api_batch([str(tmp_path / "tiny.png")])
+    answer = Api(callbacks.screener).batch([str(tmp_path / "tiny.png")])
     assert answer["photos"][0]["probability"] is None
     assert answer["photos"][0]["flagged"] is None
     report = PdfReader(io.BytesIO(callbacks.batch_report(Batch(rows), 0.0, 0.018, date(2026, 1, 2))))

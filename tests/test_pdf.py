@@ -374,9 +374,11 @@ def test_an_empty_batch_says_so():
 
 
 def test_a_batch_with_thumbnails_stays_small_and_odd_names_do_no_harm():
-    thumbnail = lesion(0, size=(1200, 900))
-    thumbnail.info["comment"] = b"Jane Doe"
-    rows = [BatchRow(name, 0.5, True, name, thumbnail) for name in HOSTILE.values()]
+    rows = []
+    for number, name in enumerate(HOSTILE.values()):
+        thumbnail = lesion(number, size=(1200, 900))
+        thumbnail.info["comment"] = b"Jane Doe"
+        rows.append(BatchRow(name, 0.5, True, name, thumbnail))
     reader = _batch(rows)
     assert reader.stream.seek(0, io.SEEK_END) < 400_000
     images = [image for page in reader.pages for image in page.images]

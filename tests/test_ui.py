@@ -15,6 +15,7 @@ from isic_screen.screener import Screening
 from isic_screen.ui import answer
 from isic_screen.ui.about import about
 from isic_screen.ui.answer import Case
+from isic_screen.ui.api import Api
 from isic_screen.ui.callbacks import Callbacks
 from isic_screen.ui.consequences import ThresholdPlot, consequences
 from isic_screen.ui.numbers import people, percent
@@ -275,14 +276,14 @@ def test_every_heat_map_method_is_shown(callbacks, tmp_path, method):
 
 def test_the_api_answers_with_the_meaning_of_its_number(callbacks, tmp_path):
     lesion(1, dark=True, size=(400, 300)).save(tmp_path / "a.jpg")
-    result = callbacks.api_screen(str(tmp_path / "a.jpg"))
+    result = Api(callbacks.screener).screen(str(tmp_path / "a.jpg"))
     assert 0 < result["probability"] < 1
     assert result["threshold"] == callbacks.screener.facts.default_threshold
     assert result["flagged"] == (result["probability"] >= result["threshold"])
     assert result["prevalence"] == 0.018
     assert result["error"] is None
     (tmp_path / "b.jpg").write_text("no photo")
-    broken = callbacks.api_screen(str(tmp_path / "b.jpg"), 0.5)
+    broken = Api(callbacks.screener).screen(str(tmp_path / "b.jpg"), 0.5)
     assert broken["probability"] is None
     assert "b.jpg" in broken["error"]
 

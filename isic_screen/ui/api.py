@@ -1,29 +1,118 @@
-"""The endpoints for programs. Hidden fields give them their types; nobody sees them."""
+"""The endpoints for programs: what they answer, and the hidden fields that give them their types."""
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import gradio as gr
 
-from isic_screen.ui.callbacks import Callbacks
+from isic_screen.errors import PhotoError
+from isic_screen.photo import open_photo
+from isic_screen.screener import Screener, Screening
+from isic_screen.ui import batch
 from isic_screen.ui.photo_tab import MODEL_AT_ONCE
+from isic_screen.ui.texts import Texts
 from isic_screen.ui.uploads import only_uploads
 
 
-def endpoints(callbacks: Callbacks) -> None:
-    """`/screen`, `/batch`, `/operating_point` and `/model`."""
+def endpoints(screener: Screener, texts: Texts) -> None:
+    """`/screen`, `/batch`, `/operating_point` and `/model`; over MCP, tools of these names."""
+    api = Api(screener)
     with gr.Row(visible=False):
         photo, threshold, prevalence, result = gr.File(), gr.Number(value=None), gr.Number(value=None), gr.JSON()
         photos = gr.File(file_count="multiple")
         for files in (photo, photos):
-            only_uploads(files, callbacks.texts)
-        gr.Button().click(callbacks.api_screen, [photo, threshold], result, api_name="screen", **MODEL_AT_ONCE)
+            only_uploads(files, texts)
+        gr.Button().click(api.screen, [photo, threshold], result, api_name="screen", **MODEL_AT_ONCE)
         gr.Button().click(
-            callbacks.api_batch,
-            [photos, threshold],
-            result,
-            api_name="batch",
-            concurrency_limit=1,
-            concurrency_id="batch",
+            api.batch, [photos, threshold], result, api_name="batch", concurrency_limit=1, concurrency_id="batch"
         )
-        gr.Button().click(
-            callbacks.api_operating_point, [threshold, prevalence], result, api_name="operating_point", queue=False
-        )
-        gr.Button().click(callbacks.api_model, None, result, api_name="model", queue=False)
+        gr.Button().click(api.operating_point, [threshold, prevalence], result, api_name="operating_point", queue=False)
+        gr.Button().click(api.model, None, result, api_name="model", queue=False)
+
+
+@dataclass(frozen=True)
+class Api:
+    """What the endpoints answer, as JSON. Probabilities and thresholds (0 to 1) hold at the `prevalence` told."""
+
+    screener: Screener
+
+    def screen(self, photo: str, threshold: float | None = None) -> dict[str, Any]:
+        """One photo as JSON: `probability` at `prevalence`, `threshold` on its scale, `flagged`, `quality`, `error`.
+
+        A photo that cannot be read, or is not fit to be screened, has no probability; `error` or `quality` says why.
+        Over MCP, send the photo as a data URI: addresses are not fetched.
+        """
+        found: Screening | PhotoError
+        try:
+            found = self.screener.screen(open_photo(photo))
+        except PhotoError as error:
+            found = error
+        chosen = self._threshold(threshold)
+        return {**_told(found, chosen), **self._common(chosen)}
+
+    def batch(self, photos: list[str], threshold: float | None = None) -> dict[str, Any]:
+        """Many photos, or ZIP files of photos, as JSON: `photos` holds for each what `/screen` says of one, and its
+        `file`; `prevalence`, `threshold` and `model` hold for all.
+
+        A file that cannot be read has its reason in `error`, and the others go on. At most 1,000 photos in one call.
+        Over MCP, send each as a data URI: addresses are not fetched.
+        """
+        chosen = self._threshold(threshold)
+        rows = (row for rows in batch.screen(self.screener, batch.sources(photos)) for row in rows)
+        return {"photos": [{"file": row.name, **_told(row.result, chosen)} for row in rows], **self._common(chosen)}
+
+    def operating_point(self, threshold: float | None = None, prevalence: float | None = None) -> dict[str, Any]:
+        """What a threshold means, as JSON: `sensitivity` and `specificity` with their 95 % intervals and counts,
+        `per_1000` people, `ppv`, `npv` and `number_needed_to_refer` at `prevalence` (0 to 1).
+
+        `threshold` is a probability on the scale of `/screen`; without it the model's own. Without `prevalence` the
+        model file's: another one changes the counts of people, not the threshold. `error` says what was out of range.
+        """
+        facts = self.screener.facts
+        chosen = self._threshold(threshold)
+        stated = facts.prevalence if prevalence is None else prevalence
+        if not 0 <= chosen <= 1 or not 0 < stated < 1:
+            return {
+                "error": f"threshold must lie in 0 to 1 and prevalence between them, got {chosen:g} and {stated:g}."
+            }
+        point = replace(facts.threshold_table.at(chosen), prevalence=stated)
+        return {
+            "threshold": chosen,
+            "prevalence": stated,
+            "sensitivity": asdict(point.sensitivity),
+            "specificity": asdict(point.specificity),
+            "per_1000": asdict(point.per_1000) if point.per_1000 else None,
+            "ppv": point.ppv,
+            "npv": point.npv,
+            "number_needed_to_refer": point.number_needed_to_refer,
+            "error": None,
+        }
+
+    def model(self) -> dict[str, Any]:
+        """What the model file says about itself, as JSON; the threshold table is behind `/operating_point`."""
+        facts = asdict(self.screener.facts)
+        del facts["threshold_table"]
+        return {**facts, "sha256": self.screener.model.sha256}
+
+    def _threshold(self, given: float | None) -> float:
+        return self.screener.facts.default_threshold if given is None else given
+
+    def _common(self, threshold: float) -> dict[str, Any]:
+        facts = self.screener.facts
+        return {
+            "prevalence": facts.prevalence,
+            "threshold": threshold,
+            "model": f"{facts.name} {facts.version}, SHA-256 {self.screener.model.sha256}",
+        }
+
+
+def _told(found: Screening | PhotoError, threshold: float) -> dict[str, Any]:
+    if isinstance(found, PhotoError):
+        return {"probability": None, "flagged": None, "quality": None, "error": str(found)}
+    fit = found.quality.verdict != "unfit"
+    return {
+        "probability": found.probability if fit else None,
+        "flagged": found.flagged(threshold) if fit else None,
+        "quality": found.quality.summary,
+        "error": None,
+    }

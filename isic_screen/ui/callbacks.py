@@ -2,10 +2,9 @@
 
 import io
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from functools import cached_property, lru_cache
-from typing import Any
 
 from PIL import Image
 
@@ -16,7 +15,7 @@ from isic_screen.photo import open_photo
 from isic_screen.screener import Screener
 from isic_screen.ui import answer
 from isic_screen.ui.answer import Case
-from isic_screen.ui.batch import Batch, screen, sources
+from isic_screen.ui.batch import Batch
 from isic_screen.ui.confusion import confusion
 from isic_screen.ui.consequences import ThresholdPlot, consequences
 from isic_screen.ui.pdf import Context, case_pdf
@@ -156,89 +155,3 @@ class Callbacks:
     def threshold_for(self, sensitivity_percent: float) -> float:
         """The threshold that catches at least this percentage of melanomas."""
         return self.screener.facts.threshold_table.threshold_for_sensitivity(sensitivity_percent / 100)
-
-    def api_screen(self, photo: str, threshold: float | None = None) -> dict[str, Any]:
-        """One photo as JSON: `probability` at `prevalence`, `threshold` on its scale, `flagged`, `quality`, `error`.
-
-        A photo that cannot be read, or is not fit to be screened, has no probability; `error` or `quality` says why.
-        """
-        facts = self.screener.facts
-        chosen = facts.default_threshold if threshold is None else threshold
-        result: dict[str, Any] = {
-            "probability": None,
-            "prevalence": facts.prevalence,
-            "threshold": chosen,
-            "flagged": None,
-            "quality": None,
-            "error": None,
-            "model": self._model,
-        }
-        try:
-            screening = self.screener.screen(open_photo(photo))
-        except PhotoError as error:
-            return {**result, "error": str(error)}
-        result["quality"] = screening.quality.summary
-        if screening.quality.verdict == "unfit":
-            return result
-        return {**result, "probability": screening.probability, "flagged": screening.flagged(chosen)}
-
-    def api_batch(self, photos: list[str], threshold: float | None = None) -> dict[str, Any]:
-        """Many photos, or ZIP files of photos, as JSON: `photos` holds for each what `/screen` says of one, and its
-        `file`; `prevalence`, `threshold` and `model` hold for all.
-
-        A file that cannot be read has its reason in `error`, and the others go on. At most 1,000 photos in one call.
-        """
-        facts = self.screener.facts
-        chosen = facts.default_threshold if threshold is None else threshold
-        listed = []
-        for row in (row for rows in screen(self.screener, sources(photos)) for row in rows):
-            unscreened = row.answer(chosen) == "unscreened"
-            failed = isinstance(row.result, PhotoError)
-            listed.append(
-                {
-                    "file": row.name,
-                    "probability": None if unscreened else row.result.probability,
-                    "flagged": None if unscreened else row.result.flagged(chosen),
-                    "quality": None if failed else row.result.quality.summary,
-                    "error": str(row.result) if failed else None,
-                }
-            )
-        return {"prevalence": facts.prevalence, "threshold": chosen, "model": self._model, "photos": listed}
-
-    @property
-    def _model(self) -> str:
-        facts = self.screener.facts
-        return f"{facts.name} {facts.version}, SHA-256 {self.screener.model.sha256}"
-
-    def api_operating_point(self, threshold: float | None = None, prevalence: float | None = None) -> dict[str, Any]:
-        """What a threshold means, as JSON: `sensitivity` and `specificity` with their 95 % intervals and counts,
-        `per_1000` people, `ppv`, `npv` and `number_needed_to_refer` at `prevalence` (0 to 1).
-
-        `threshold` is a probability on the scale of `/screen`; without it the model's own. Without `prevalence` the
-        model file's: another one changes the counts of people, not the threshold. `error` says what was out of range.
-        """
-        facts = self.screener.facts
-        chosen = facts.default_threshold if threshold is None else threshold
-        stated = facts.prevalence if prevalence is None else prevalence
-        if not 0 <= chosen <= 1 or not 0 < stated < 1:
-            return {
-                "error": f"threshold must lie in 0 to 1 and prevalence between them, got {chosen:g} and {stated:g}."
-            }
-        point = replace(self.point(chosen), prevalence=stated)
-        return {
-            "threshold": chosen,
-            "prevalence": stated,
-            "sensitivity": asdict(point.sensitivity),
-            "specificity": asdict(point.specificity),
-            "per_1000": asdict(point.per_1000) if point.per_1000 else None,
-            "ppv": point.ppv,
-            "npv": point.npv,
-            "number_needed_to_refer": point.number_needed_to_refer,
-            "error": None,
-        }
-
-    def api_model(self) -> dict[str, Any]:
-        """What the model file says about itself, as JSON; the threshold table is behind `/operating_point`."""
-        facts = asdict(self.screener.facts)
-        del facts["threshold_table"]
-        return {**facts, "sha256": self.screener.model.sha256}

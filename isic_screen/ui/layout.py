@@ -38,7 +38,7 @@ def build_page(screener: Screener) -> gr.Blocks:
     first, *others = LANGUAGES
     with gr.Blocks(title=first.TITLE, analytics_enabled=False, delete_cache=DELETE_CACHE) as page:
         _fill(page, Callbacks(screener, first))
-        endpoints(Callbacks(screener, first))
+        endpoints(screener, first)
     for texts in others:
         with page.route(texts.LANGUAGE_NAME, texts.LANGUAGE):
             _fill(page, Callbacks(screener, texts))

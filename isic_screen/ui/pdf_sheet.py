@@ -40,7 +40,7 @@ _POINT = 25.4 / 72  # mm
 _LEADING = 1.3
 _ASCENT = 0.76  # of the font's size, to the top of a capital
 _SHRINKS_BY = 0.5  # points
-_LONGEST = 4000  # characters; more never fits on a page, and measuring them takes long
+_NARROWEST = 0.25  # of the font's size: nearly every character that can be seen is wider
 _BOX, _ELLIPSIS = "\N{WHITE SQUARE}", "\N{HORIZONTAL ELLIPSIS}"
 
 
@@ -138,8 +138,11 @@ class Sheet(FPDF):
     ) -> Fitted:
         """How text fills at most `width` and `room` mm, set in `size` points or less, but not below `least`."""
         self.set_font(_FAMILY, "B" if bold else "", size)
-        endless = len(text) > _LONGEST
-        text = self._printable(text[:_LONGEST] + _ELLIPSIS if endless else text)
+        smallest = size if least is None else least
+        # Measuring text that cannot fit would take long.
+        most = int(width / (_NARROWEST * smallest * _POINT)) * max(1, int(room / height(smallest)))
+        endless = len(text) > most
+        text = self._printable(text[:most] + _ELLIPSIS if endless else text)
         while True:
             self.set_font_size(size)
             lines = self._broken(text, width)
