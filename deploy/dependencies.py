@@ -50,12 +50,12 @@ def installed(wanted: list[Requirement]) -> Iterator[Distribution]:
 def licence(package: Distribution) -> str:
     """What a package says of its licence: its SPDX expression, else its classifiers, else its licence field."""
     told = package.metadata
-    if expression := told.get("License-Expression"):
-        return str(expression)
+    if "License-Expression" in told:
+        return told["License-Expression"]
     classified = [line.rpartition(" :: ")[2] for line in told.get_all("Classifier") or [] if line.startswith("License")]
     if classified:
         return ", ".join(sorted(set(classified)))
-    text = (told.get("License") or "").strip().splitlines()
+    text = (told.get_all("License") or [""])[0].strip().splitlines()
     return text[0][:_LONGEST] if text and text[0] != "UNKNOWN" else "not stated"
 
 

@@ -5,7 +5,7 @@ import os
 import sys
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from isic_screen.errors import ScreenError
 
@@ -114,7 +114,7 @@ def _screen(given: argparse.Namespace) -> int:
     done, failures = resume_csv(given.csv, names, threshold) if given.resume else (0, 0)
     names, left = names[done:], files[done:]
     # newline="": csv writes its own line ends
-    mode = "a" if done else "w"
+    mode: Literal["a", "w"] = "a" if done else "w"
     with open(given.csv, mode, newline="", encoding="utf-8") if given.csv else nullcontext(sys.stdout) as out:
         results = tqdm(
             screen_files(screener, left, workers=given.workers), total=len(files), initial=done, unit="photo"

@@ -51,12 +51,9 @@ class Row:
             return "unscreened"
         return "refer" if self.result.flagged(threshold) else "below"
 
-    @property
-    def case(self) -> Case | None:
-        """The photo as the other tab shows it, in fewer pixels; None where it could not be read."""
-        if isinstance(self.result, PhotoError):
-            return None
-        return Case(Image.open(io.BytesIO(self.picture)).convert("RGB"), self.result)
+    def case(self, screening: Screening) -> Case:
+        """The photo as the other tab shows it, in fewer pixels, with its screening."""
+        return Case(Image.open(io.BytesIO(self.picture)).convert("RGB"), screening)
 
 
 @dataclass

@@ -127,7 +127,7 @@ def batch_tab(callbacks: Callbacks, threshold: Threshold) -> None:
         if isinstance(row.result, PhotoError):
             return answer.problem(str(row.result), texts)
         prevalence = share_of(stated, facts.prevalence)
-        return answer.named(row.name, texts) + "".join(callbacks.show(row.case, at, prevalence))
+        return answer.named(row.name, texts) + "".join(callbacks.show(row.case(row.result), at, prevalence))
 
     def as_csv(batch_: Batch | None, at: float) -> str:
         return "" if batch_ is None else base64.b64encode(batch_.csv(at).encode()).decode()

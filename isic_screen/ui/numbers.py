@@ -28,4 +28,4 @@ def people(count: float, texts: Texts) -> str:
 
 def localised(number: str, texts: Texts) -> str:
     """A number as Python writes it, with the decimal and thousands marks of the language."""
-    return number.translate(str.maketrans({".": texts.DECIMAL_MARK, ",": texts.THOUSANDS_MARK}))
+    return number.translate(str.maketrans(".,", texts.DECIMAL_MARK + texts.THOUSANDS_MARK))

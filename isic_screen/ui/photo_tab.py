@@ -22,7 +22,7 @@ EXAMPLES = sorted((Path(__file__).resolve().parents[2] / "assets" / "examples").
 
 SESSION_SECONDS = 3600
 """How long a visitor's case is kept in memory, at most."""
-MODEL_AT_ONCE = {"concurrency_limit": 2, "concurrency_id": "model"}
+MODEL_AT_ONCE: dict[str, Any] = {"concurrency_limit": 2, "concurrency_id": "model"}
 """How often the network runs side by side, over all visitors and tabs."""
 QUICK: dict[str, Any] = {
     "api_visibility": "private",
