@@ -22,12 +22,12 @@ SIZES = {"24 megapixels": (6000, 4000), "512 pixels": (512, 512)}
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--photo", type=Path, default=_default_photo(), help="default: a real photo, or an example")
+    parser.add_argument("--photo", type=Path, default=default_photo(), help="default: a real photo, or an example")
     parser.add_argument("--repeats", type=int, default=15)
     given = parser.parse_args()
     result: dict[str, object] = {"repeats": given.repeats}
     for name, size in SIZES.items():
-        data = _jpeg(given.photo, size)
+        data = jpeg(given.photo, size)
         draft, full = alternate(partial(_as_we_do, data), partial(_in_full, data), given.repeats)
         result[name] = {
             "bytes": len(data),
@@ -47,13 +47,13 @@ def _in_full(data: bytes) -> Image.Image:
         return image.convert("RGB").resize(INPUT, Image.Resampling.BICUBIC)
 
 
-def _jpeg(photo: Path, size: tuple[int, int]) -> bytes:
+def jpeg(photo: Path, size: tuple[int, int]) -> bytes:
     buffer = BytesIO()
     open_photo(photo).resize(size, Image.Resampling.BICUBIC).save(buffer, "JPEG", quality=92)
     return buffer.getvalue()
 
 
-def _default_photo() -> Path:
+def default_photo() -> Path:
     real = ROOT.parent / "shared" / "data" / "photos" / "ISIC_0000390.jpg"
     return real if real.is_file() else ROOT / "assets" / "examples" / "synthetic-irregular-lesion.jpg"
 

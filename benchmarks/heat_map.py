@@ -20,7 +20,7 @@ from isic_screen.network import ScreenNet
 from isic_screen.photo import open_photo
 
 
-class _Hooked(nn.Module):
+class Hooked(nn.Module):
     """The network as the library wants it: a layer to hook, a class axis."""
 
     def __init__(self, network: ScreenNet) -> None:
@@ -39,7 +39,7 @@ def main() -> None:
     given = parser.parse_args()
     network = load_model().network
     images = network.input_spec(open_photo(given.photo)).unsqueeze(0)
-    hooked = _Hooked(network)
+    hooked = Hooked(network)
 
     def closed_form() -> None:
         with torch.inference_mode():

@@ -2,6 +2,8 @@
 
 import ast
 import json
+import re
+import shutil
 import subprocess
 import sys
 import urllib.request
@@ -64,6 +66,44 @@ def test_many_photos_and_zips_are_answered_together_and_a_bad_one_stops_nothing(
     assert result["photos"][2]["flagged"] == alone["flagged"]
     for field in ("prevalence", "threshold", "model"):
         assert result[field] == alone[field]
+
+
+@pytest.fixture
+def beside_a_photo(tmp_path, monkeypatch):
+    """A folder with what the README's examples name."""
+    lesion(0).save(tmp_path / "photo.jpg")
+    with zipfile.ZipFile(tmp_path / "more.zip", "w") as archive:
+        archive.write(tmp_path / "photo.jpg", "again.jpg")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def _example(kind: str, address: str) -> str:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (example,) = (text for text in re.findall(rf"```{kind}\n(.*?)```", readme, re.DOTALL) if ":7860" in text)
+    return example.replace("http://127.0.0.1:7860", address)
+
+
+def test_the_readmes_python_example_works_as_written(app, beside_a_photo):
+    answers = []
+    calls = re.compile(r"^(page\.predict\(.*\))  #.*$", re.MULTILINE)
+    example = calls.sub(r"answers.append(\1)", _example("py", app[0]))
+    exec(compile(example, "README.md", "exec"), {"answers": answers})
+    one, many, point, model = answers
+    assert 0 < one["probability"] < 1
+    assert [photo["file"] for photo in many["photos"]] == ["photo.jpg", "again.jpg"]
+    assert point["prevalence"] == 0.005
+    assert model["sha256"] in one["model"]
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+def test_the_readmes_curl_example_works_as_written(app, client, beside_a_photo):
+    done = subprocess.run(
+        ["bash", "-euc", _example("sh", app[0])], capture_output=True, text=True, timeout=120, cwd=beside_a_photo
+    )
+    (line,) = (line for line in done.stdout.splitlines() if line.startswith("data: "))
+    (answer,) = json.loads(line.removeprefix("data: "))
+    assert answer == client.predict(handle_file("photo.jpg"), None, api_name="/screen")
 
 
 def test_only_the_api_is_public(client):

@@ -233,7 +233,7 @@ def test_a_note_that_is_cut_says_so():
     cut = _case(context=Context(note="Small print. " * 500))
     assert _says(cut, texts.PDF_NOTE_CUT)
     assert "…" in _said(cut)
-    assert _says(_case(context=Context(note="\u200b" * 6000 + "hidden")), texts.PDF_NOTE_CUT)
+    assert _says(_case(context=Context(note="\u200b" * 60_000 + "hidden")), texts.PDF_NOTE_CUT)
 
 
 def test_the_note_keeps_room_by_taking_it_from_the_pictures():

@@ -205,9 +205,25 @@ def corners_table() -> str:
 
 def speed_table() -> str:
     """The benchmarks' ratios, each measured in one run."""
-    decode, heat_map, cache = (_result(name) for name in ("decode", "heat_map", "feature_cache"))
+    decode, heat_map, cache, answer = (_result(name) for name in ("decode", "heat_map", "feature_cache", "answer"))
     difference = cache["auc_cached_minus_uncached"]
     rows = [
+        *(
+            (
+                f"Photo of {size} to answer on the page: naive way / ours",
+                _ratio(answer[size]["naive_over_page"]),
+                "`python -m benchmarks.answer`",
+            )
+            for size in ("24 megapixels", "512 pixels")
+        ),
+        *(
+            (
+                f"Photo of {size} to answer on the page: ours / decode + forward pass + overlay",
+                _ratio(answer[size]["page_over_parts"]),
+                "the same",
+            )
+            for size in ("24 megapixels", "512 pixels")
+        ),
         (
             "Decoding a 24-megapixel JPEG: full / with `draft`",
             _ratio(decode["24 megapixels"]["ratio"]),

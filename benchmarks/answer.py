@@ -1,0 +1,87 @@
+"""From a photo's file to its answer on the page, against its least parts, and against the way one would first write it.
+
+    python -m benchmarks.answer [--photo FILE] [--repeats N]
+
+*page*: what the page does before it answers: decode, check the photo, one forward pass, verdict and heat map as HTML.
+*parts*: decode, one forward pass with its heat map, and the overlay in the size that the page shows.
+*naive*: Pillow decodes in full, the grad-cam library runs forward and back, the overlay has the photo's own size.
+The two ways of each comparison take turns, so that a busy machine slows both alike. Writes
+benchmarks/results/answer.json.
+"""
+
+import argparse
+import tempfile
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from pytorch_grad_cam import GradCAM
+from pytorch_grad_cam.utils.image import show_cam_on_image
+
+from benchmarks.decode import SIZES, default_photo, jpeg
+from benchmarks.heat_map import Hooked
+from benchmarks.measure import alternate, write_result
+from isic_screen.explain import METHODS, heat_map_of, overlay
+from isic_screen.photo import open_photo
+from isic_screen.screener import Screener
+from isic_screen.ui.answer import SHOWN_SIDE
+from isic_screen.ui.callbacks import Callbacks
+from isic_screen.ui.texts import LANGUAGES
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--photo", type=Path, default=default_photo(), help="default: a real photo, or an example")
+    parser.add_argument("--repeats", type=int, default=15)
+    given = parser.parse_args()
+    callbacks = Callbacks(Screener(), LANGUAGES[0])
+    result: dict[str, object] = {"repeats": given.repeats}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, size in SIZES.items():
+            file = Path(folder) / f"{size[0]}.jpg"
+            file.write_bytes(jpeg(given.photo, size))
+            on_page, of_parts = alternate(
+                partial(_page, callbacks, file), partial(_parts, callbacks, file), given.repeats
+            )
+            again, naively = alternate(partial(_page, callbacks, file), partial(_naive, callbacks, file), given.repeats)
+            result[name] = {
+                "page_ms": round(1000 * on_page, 1),
+                "parts_ms": round(1000 * of_parts, 1),
+                "page_over_parts": round(on_page / of_parts, 2),
+                "naive_over_page": round(naively / again, 2),
+            }
+    write_result("answer", result)
+
+
+def _page(callbacks: Callbacks, file: Path) -> None:
+    facts = callbacks.screener.facts
+    callbacks.screen(str(file), facts.default_threshold, facts.prevalence, METHODS[0])
+
+
+def _parts(callbacks: Callbacks, file: Path) -> None:
+    network = callbacks.screener.model.network
+    photo = open_photo(file)
+    with torch.inference_mode():
+        logit, evidence = network.forward_with_evidence(network.input_spec(photo).unsqueeze(0))
+    logit.item()
+    photo.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
+    overlay(photo, heat_map_of(evidence[0].numpy()))
+
+
+def _naive(callbacks: Callbacks, file: Path) -> None:
+    network = callbacks.screener.model.network
+    hooked = Hooked(network)
+    with Image.open(file) as image:
+        photo = image.convert("RGB")
+    with GradCAM(hooked, [hooked.feature_map]) as cam:
+        images = network.input_spec(photo).unsqueeze(0).requires_grad_()
+        heat = cam(images, targets=[lambda output: output[0]])[0]
+        cam.outputs.item()
+    enlarged = np.asarray(Image.fromarray(heat).resize(photo.size))
+    show_cam_on_image(np.asarray(photo, np.float32) / 255, enlarged, use_rgb=True)
+
+
+if __name__ == "__main__":
+    main()
