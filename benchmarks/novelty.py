@@ -23,7 +23,7 @@ from sklearn.metrics import roc_auc_score
 from benchmarks.measure import write_result
 from benchmarks.quality_rates import generated, ordinary
 from isic_screen.artifact import BUNDLED_MODEL, load_model
-from isic_screen.novelty import KNOWN_SHARE, cut_off_of
+from isic_screen.novelty import KNOWN_SHARE, REFUSED_FROM, cut_off_of
 from isic_screen.screener import Screener, Screening
 
 
@@ -43,6 +43,7 @@ def main() -> None:
     result: dict[str, Any] = {
         "cut_off": round(float(known.cut_off), 4),
         "share_of_dermoscopy_aimed_at": KNOWN_SHARE,
+        "refused_from_times_the_cut_off": REFUSED_FROM,
         "dermoscopy": _refused(rows),
         "not dermoscopy": {"generated": _tally(screener, generated(), held_out)},
     }
@@ -54,19 +55,21 @@ def main() -> None:
 
 
 def _refused(rows: pd.DataFrame) -> dict[str, dict[str, float]]:
-    """Photos refused at a cut-off taken from the other folds, by source."""
-    refused = pd.Series(False, index=rows.index)
+    """Photos doubted or refused at a cut-off taken from the other folds, by source."""
+    share = pd.Series(0.0, index=rows.index)
     for fold, members in rows.groupby("fold"):
         others = rows[rows["fold"] != fold]
         cut_off = cut_off_of(others["novelty"].to_numpy(float), others["source"].to_numpy(str))
-        refused[members.index] = members["novelty"] >= cut_off
+        share[members.index] = members["novelty"] / cut_off
     parts = {"all": rows, **{str(source): part for source, part in rows.groupby("source")}}
     parts["melanomas"] = rows[rows["target"] == 1]
     return {
         name: {
             "photos": len(part),
-            "refused": int(refused[part.index].sum()),
-            "share": round(float(refused[part.index].mean()), 4),
+            "refused": int((share[part.index] >= REFUSED_FROM).sum()),
+            "doubtful": int(share[part.index].between(1, REFUSED_FROM, inclusive="left").sum()),
+            "share_refused": round(float((share[part.index] >= REFUSED_FROM).mean()), 4),
+            "share_doubtful_or_refused": round(float((share[part.index] >= 1).mean()), 4),
         }
         for name, part in parts.items()
         if len(part)
@@ -80,7 +83,8 @@ def _tally(screener: Screener, pictures: Iterable[Image.Image], held_out: np.nda
     return {
         "pictures": len(found),
         "auroc_against_held_out_dermoscopy": round(float(roc_auc_score(targets, np.r_[held_out, distances])), 4),
-        "refused_by_distance": int((distances >= 1).sum()),
+        "refused_by_distance": int((distances >= REFUSED_FROM).sum()),
+        "doubtful_or_refused_by_distance": int((distances >= 1).sum()),
         "refused_by_distance_or_quality": sum(screening.quality.verdict == "unfit" for screening in found),
         "not_called_fit": sum(screening.quality.verdict != "fit" for screening in found),
     }

@@ -65,10 +65,11 @@ class Quality:
         return f"{self.verdict}: {'; '.join(self.reasons)}" if self.reasons else self.verdict
 
 
-def unlike_training(quality: Quality) -> Quality:
-    """The same measurements, and the finding that the model has seen nothing like this photo: unfit."""
+def unlike_training(quality: Quality, *, refused: bool) -> Quality:
+    """The same measurements, and the finding that the model knows little like it: doubtful, or unfit when `refused`."""
     reasons = tuple(reason for reason in quality.reasons if not reason.startswith(_NOT_DERMOSCOPY))
-    return replace(quality, verdict="unfit", reasons=(*reasons, UNLIKE_TRAINING))
+    verdict: Verdict = "unfit" if refused or quality.verdict == "unfit" else "doubtful"
+    return replace(quality, verdict=verdict, reasons=(*reasons, UNLIKE_TRAINING))
 
 
 def assess(photo: Image.Image) -> Quality:

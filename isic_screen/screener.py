@@ -10,6 +10,7 @@ from PIL import Image
 
 from isic_screen.artifact import Model, ModelFacts, load_model
 from isic_screen.explain import heat_map_of
+from isic_screen.novelty import REFUSED_FROM
 from isic_screen.quality import Quality, assess, unlike_training
 
 
@@ -19,8 +20,8 @@ class Screening:
 
     `probability` is calibrated, at the prevalence stated in the model file; `logit` is the network's own. `heat_map`
     (h, w), in 0..1, is the Grad-CAM at the network's resolution, all zero when all evidence speaks against melanoma.
-    `novelty` is how unlike the training photos the photo is, as a share of the distance from which it is not fit to be
-    screened (so 1 and more are not); None when the model file does not say.
+    `novelty` is how unlike the training photos the photo is, as a share of the cut-off in the model file: from 1 on it
+    is doubtful, from REFUSED_FROM on not fit to be screened; None when the model file does not say.
     """
 
     probability: float
@@ -90,4 +91,6 @@ class Screener:
 
 def _quality(photo: Image.Image, distance: float | None) -> Quality:
     quality = assess(photo)
-    return unlike_training(quality) if distance is not None and distance >= 1 else quality
+    if distance is None or distance < 1:
+        return quality
+    return unlike_training(quality, refused=distance >= REFUSED_FROM)

@@ -39,6 +39,17 @@ class Visitor:
         with self.http.stream("GET", path) as events:
             return next(line for line in events.iter_lines() if "process_completed" in line)
 
+    def overheard(self, path: str, seconds: float = 2) -> str:
+        """What a stream of events says until it ends or is silent for so long; a session's stream may never end."""
+        heard = ""
+        try:
+            with self.http.stream("GET", path, timeout=httpx.Timeout(60, read=seconds)) as events:
+                for part in events.iter_text():
+                    heard += part
+        except (httpx.ReadTimeout, httpx.RemoteProtocolError):
+            pass
+        return heard
+
     def show(self, path: str) -> str:
         """Put an uploaded photo on the page; the answer as it was sent."""
         config = self.config()

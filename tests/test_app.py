@@ -71,7 +71,7 @@ def test_many_photos_and_zips_are_answered_together_and_a_bad_one_stops_nothing(
 @pytest.fixture
 def beside_a_photo(tmp_path, monkeypatch):
     """A folder with what the README's examples name."""
-    lesion(0).save(tmp_path / "photo.jpg")
+    shutil.copy(EXAMPLE, tmp_path / "photo.jpg")
     with zipfile.ZipFile(tmp_path / "more.zip", "w") as archive:
         archive.write(tmp_path / "photo.jpg", "again.jpg")
     monkeypatch.chdir(tmp_path)

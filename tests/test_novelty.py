@@ -8,7 +8,8 @@ from PIL import Image
 from isic_screen import Screener, load_model
 from isic_screen.artifact import save_model
 from isic_screen.errors import ModelFileError
-from isic_screen.novelty import Novelty, cut_off_of
+from isic_screen.novelty import REFUSED_FROM, Novelty, cut_off_of
+from isic_screen.screener import _quality
 from tests.conftest import example_facts, lesion
 
 
@@ -76,9 +77,21 @@ def test_it_travels_in_the_model_file_and_stops_a_strange_photo(lite0, tmp_path)
     random = np.random.default_rng(0)
     strange = Image.fromarray(random.integers(0, 255, (12, 16, 3), dtype=np.uint8)).resize((320, 240), Image.NEAREST)
     found = screener.screen(strange)
-    assert found.novelty > 1
+    assert found.novelty > REFUSED_FROM
     assert found.quality.verdict == "unfit"
     assert "photos the model was trained on" in found.quality.summary
+
+
+@pytest.mark.parametrize(
+    ("distance", "verdict"),
+    [(None, "fit"), (0.99, "fit"), (1.0, "doubtful"), (REFUSED_FROM - 0.01, "doubtful"), (REFUSED_FROM, "unfit")],
+)
+def test_a_photo_is_doubted_before_it_is_refused(distance, verdict):
+    quality = _quality(lesion(0, size=(400, 300)), distance)
+    assert quality.verdict == verdict
+    assert ("trained on" in quality.summary) == (verdict != "fit")
+    tiny = _quality(lesion(0, size=(60, 60)), 1.0)  # unfit for another reason, and stays so
+    assert tiny.verdict == "unfit"
 
 
 def test_a_model_file_without_novelty_still_loads(lite0_file):

@@ -173,7 +173,13 @@ def novelty_table() -> str:
     """What the distance to the training photos stops, and what it lets through."""
     result = _result("novelty")
     rows = [
-        (f"dermoscopy, {name}", str(group["photos"]), f"{group['refused']} ({percent(group['share'])})", "")
+        (
+            f"dermoscopy, {name}",
+            str(group["photos"]),
+            f"{group['refused']} ({percent(group['share_refused'])})",
+            f"{group['refused'] + group['doubtful']} ({percent(group['share_doubtful_or_refused'])})",
+            "",
+        )
         for name, group in result["dermoscopy"].items()
     ]
     rows += [
@@ -181,11 +187,12 @@ def novelty_table() -> str:
             name,
             str(group["pictures"]),
             f"{group['refused_by_distance']} by distance, {group['refused_by_distance_or_quality']} with the quality checks",
+            f"{group['doubtful_or_refused_by_distance']} by distance, {group['not_called_fit']} with the quality checks",
             f"{group['auroc_against_held_out_dermoscopy']:.3f}",
         )
         for name, group in result["not dermoscopy"].items()
     ]
-    return table(("pictures", "n", "refused", "AUROC against held-out dermoscopy"), rows)
+    return table(("pictures", "n", "refused", "doubtful or refused", "AUROC against held-out dermoscopy"), rows)
 
 
 def corners_table() -> str:
@@ -334,7 +341,7 @@ training photos of the shipped model. {_corners_verdict()}
 
 ### Photos that are not dermoscopy
 
-The model file holds what its training photos look like to the network; a photo too unlike them is refused. Measured by \
+The model file holds what its training photos look like to the network; a photo unlike them is doubtful, one too unlike them refused. Measured by \
 `python -m benchmarks.novelty`, dermoscopy with cut-offs of folds that did not see it. Photos of skin without a \
 dermatoscope were not at hand: that they are refused is not known.
 
