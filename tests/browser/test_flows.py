@@ -167,7 +167,8 @@ def test_a_picture_that_is_no_dermoscopy_shows_no_probability(page: Page, tmp_pa
 
 
 def test_on_a_slow_network_the_threshold_can_be_chosen_while_the_photo_travels(page: Page, tmp_path):
-    lesion(0, size=(1600, 1200)).save(tmp_path / "photo.png")
+    with Image.open(EXAMPLE) as drawn:
+        drawn.resize((1600, 1200)).save(tmp_path / "photo.png")
     network = page.context.new_cdp_session(page)
     slow = {"offline": False, "latency": 50, "downloadThroughput": 500_000, "uploadThroughput": 400_000}
     network.send("Network.emulateNetworkConditions", slow)
