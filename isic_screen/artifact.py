@@ -7,6 +7,7 @@ it is executed, and a file that does not fit is refused with the reason.
 
 import hashlib
 import json
+import math
 import os
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -28,6 +29,7 @@ _NOVELTY = "novelty."  # prefix of its tensors; those of the network are "backbo
 BUNDLED_MODEL = Path(__file__).resolve().parents[1] / "assets" / "model.safetensors"
 # The only key of the header: safetensors writes several in no fixed order, and the same model would be another file.
 _FACTS_KEY = "isic_screen"
+_MOST_HIDDEN = 65_536  # as recipes have it; a file that asks for more would fill the memory before it is refused
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,10 @@ class ModelFacts:
     @classmethod
     def from_json(cls, text: str) -> Self:
         """Raises ValueError, TypeError or KeyError when something is missing, unknown or out of range."""
-        given = json.loads(text)
+        try:
+            given = json.loads(text)
+        except RecursionError:
+            raise ValueError("brackets in brackets without end") from None
         version = given.pop("format_version")
         if version not in _READABLE_VERSIONS:
             raise ValueError(
@@ -84,7 +89,33 @@ class ModelFacts:
             "threshold_table": ThresholdTable(**_with_tuples(given["threshold_table"])),
             "limits": tuple(given["limits"]),
         }
-        return cls(**{**given, **nested})
+        found = cls(**{**given, **nested})
+        found._check()
+        return found
+
+    def _check(self) -> None:
+        """Raises ValueError for a value that is not what its field says: it would fail, or mislead, much later."""
+        for name in ("name", "version", "backbone", "intended_use", "licence", "citation"):
+            if not isinstance(getattr(self, name), str):
+                raise ValueError(f"{name} must be a text")
+        if not all(isinstance(limit, str) for limit in self.limits):
+            raise ValueError("limits must be texts")
+        for name in ("training", "metrics", "operating_points"):
+            if not isinstance(getattr(self, name), dict):
+                raise ValueError(f"{name} must be a table")
+        if type(self.hidden) is not int or not 1 <= self.hidden <= _MOST_HIDDEN:
+            raise ValueError(f"hidden must lie in 1..{_MOST_HIDDEN}")
+        table = self.threshold_table
+        shares = [self.dropout, self.default_threshold, table.prevalence]
+        shares += [*self.operating_points.values(), *table.thresholds]
+        if not all(type(share) in (int, float) and 0 <= share <= 1 for share in shares):  # a nan fails this as well
+            raise ValueError("dropout, prevalence and thresholds must lie in 0..1")
+        counts = [table.positives, table.negatives, *table.true_positives, *table.false_positives]
+        if not all(type(count) is int and count >= 0 for count in counts):
+            raise ValueError("the counts of the threshold table must be whole numbers")
+        numbers = [*self.input.mean, *self.input.std, self.calibration.slope, self.calibration.intercept]
+        if not all(type(number) in (int, float) and math.isfinite(number) for number in numbers):
+            raise ValueError("mean, std and the calibration must be numbers")
 
 
 @dataclass(frozen=True)

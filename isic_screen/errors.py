@@ -4,9 +4,16 @@ Every message is one or two sentences: what was wrong, with which file or row, a
 and the page show the message alone; anything that is not a ``ScreenError`` is a fault of ours and keeps its trace.
 """
 
+_MOST_SIGNS = 2000
+
 
 class ScreenError(Exception):
     """Base of everything isic_screen raises on purpose."""
+
+    def __str__(self) -> str:
+        """The message, short and without control characters: it may quote a file, and a terminal would obey them."""
+        message = "".join(sign if sign.isprintable() or sign == "\n" else "?" for sign in super().__str__())
+        return message if len(message) <= _MOST_SIGNS else f"{message[: _MOST_SIGNS - 1]}…"
 
 
 class PhotoError(ScreenError):

@@ -54,7 +54,9 @@ def resume_csv(path: Path, names: Sequence[str], threshold: float) -> tuple[int,
         except csv.Error:
             whole = whole[: whole[:-2].rfind("\r\n") + 2] if "\r\n" in whole[:-2] else ""
     expected = [[_text(name), f"{threshold:.6g}"] for name in names[: max(0, len(rows) - 1)]]
-    if rows and (tuple(rows[0]) != COLUMNS or [[row[0], row[2]] for row in rows[1:] if len(row) > 2] != expected):
+    # A row of another length is none of ours, and as itself it is like none that is expected.
+    found = [[row[0], row[2]] if len(row) == len(COLUMNS) else row for row in rows[1:]]
+    if rows and (tuple(rows[0]) != COLUMNS or found != expected):
         raise ScreenError(
             f"{path} is of a run on other photos or at another threshold. Repeat that command, or give another --csv."
         )

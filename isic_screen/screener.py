@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from isic_screen.artifact import Model, ModelFacts, load_model
+from isic_screen.errors import ModelFileError
 from isic_screen.explain import heat_map_of
 from isic_screen.novelty import REFUSED_FROM
 from isic_screen.quality import Quality, assess, unlike_training
@@ -69,6 +70,8 @@ class Screener:
             known = self.model.novelty
             distances = [None] * len(photos) if known is None else known.share_of_cut_off(seen).tolist()
         network_logits, maps = seen.logits.double().cpu().numpy(), seen.evidence.float().cpu().numpy()
+        if not np.isfinite(network_logits).all():  # compared with a threshold, a nan would mean "not referred"
+            raise ModelFileError("The model gives no number for this photo. Take another copy of the model file.")
         probabilities = self.facts.calibration.probability(network_logits)
         return [
             Screening(float(probability), float(logit), _quality(photo, distance), heat_map_of(evidence_map), distance)

@@ -53,5 +53,12 @@ def test_a_file_of_another_run_is_refused_and_left_alone(tmp_path, names, thresh
         resume_csv(path, NAMES, 0.01)
 
 
+def test_a_blank_line_after_all_rows_is_not_ours(tmp_path):
+    path = tmp_path / "out.csv"
+    path.write_bytes(_csv() + b"\r\n")
+    with pytest.raises(ScreenError, match="other photos"):
+        resume_csv(path, NAMES, 0.01)
+
+
 def test_a_file_that_is_not_there_has_no_rows(tmp_path):
     assert resume_csv(tmp_path / "out.csv", NAMES, 0.01) == (0, 0)

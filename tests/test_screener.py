@@ -81,3 +81,12 @@ def test_the_spread_is_that_of_the_eight_views(lite0_file):
     assert high == pytest.approx(max(expected), rel=1e-4)
     assert low < screener.screen(photo).probability + 1e-9
     assert high > low
+
+
+def test_a_network_that_gives_no_number_gives_no_answer(lite0_file):
+    """Compared with a threshold, a nan would mean "not referred"."""
+    model = load_model(lite0_file)
+    with torch.no_grad():
+        model.network.head.out.weight.fill_(float("inf"))
+    with pytest.raises(ModelFileError, match="no number"):
+        Screener(model).screen(lesion(0))

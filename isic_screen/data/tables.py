@@ -145,7 +145,8 @@ def _with_side_tables(rows: pd.DataFrame, folder: Path) -> pd.DataFrame:
             known = pd.to_numeric(_side_column(path, (column,)), errors="coerce")
             rows[column] = rows["image_id"].map(known).fillna(rows[column]).astype("float64")
     if (path := folder / "skin_tone.csv").is_file():
-        rows["skin_tone"] = rows["image_id"].map(_side_column(path, ("skin_tone_group", "skin_tone"))).fillna("")
+        known = _side_column(path, ("skin_tone_group", "skin_tone"))
+        rows["skin_tone"] = known.reindex(rows["image_id"]).fillna("").to_numpy()
     return rows
 
 

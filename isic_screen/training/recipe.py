@@ -42,7 +42,9 @@ class Recipe:
     def __post_init__(self) -> None:
         for name, (low, high) in self._ranges().items():
             if not low <= getattr(self, name) <= high:  # a nan fails this as well
-                raise RecipeError(f"{name} must lie in {low:g}..{high:g}, the recipe says {getattr(self, name)}.")
+                raise RecipeError(
+                    f"{name} must lie in {low:g}..{high:g}, the recipe says {_shown(getattr(self, name))}."
+                )
         if self.folds == 1:
             raise RecipeError("folds must be 0 (no cross-validation) or at least 2.")
 
@@ -186,7 +188,7 @@ def load_recipe(name_or_file: str, overrides: Sequence[str] = ()) -> Recipe:
         raise RecipeError(f"There is no recipe {name_or_file!r}. Give a .toml file or one of: {known}.")
     try:
         table = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also an integer of thousands of digits, and endless brackets
         raise RecipeError(f"{file}: not a TOML file: {error}.") from error
     for override in overrides:
         key, equals, value = override.partition("=")
@@ -195,8 +197,8 @@ def load_recipe(name_or_file: str, overrides: Sequence[str] = ()) -> Recipe:
         table[key.strip()] = _parse(value.strip())
     origin = str(file) if not overrides else f"{file} with --set"
     method = table.pop("method", None)
-    if method not in _KINDS:
-        raise RecipeError(f"{origin}: method must be {' or '.join(map(repr, _KINDS))}, not {method!r}.")
+    if not isinstance(method, str) or method not in _KINDS:
+        raise RecipeError(f"{origin}: method must be {' or '.join(map(repr, _KINDS))}, not {_shown(method)}.")
     return _KINDS[method].from_table(table, origin)
 
 
@@ -204,12 +206,12 @@ def _parse(text: str) -> Any:
     """A TOML value; a word without quotes is taken as a string, as a shell strips the quotes."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text
 
 
 def _typed(name: str, value: Any, expected: Any, origin: str) -> Any:
-    if expected is float and isinstance(value, int) and not isinstance(value, bool):
+    if expected is float and type(value) is int and abs(value) < 2**1023:  # larger ones are no floats
         return float(value)
     options = get_args(expected)
     if get_origin(expected) is Literal:
@@ -220,13 +222,22 @@ def _typed(name: str, value: Any, expected: Any, origin: str) -> Any:
         fits = type(value) is expected
     if not fits:
         wanted = expected.__name__ if isinstance(expected, type) else str(expected).replace("typing.", "")
-        raise RecipeError(f"{origin}: {name} must be {wanted}, not {value!r}.")
+        raise RecipeError(f"{origin}: {name} must be {wanted}, not {_shown(value)}.")
     return value
+
+
+def _shown(value: object) -> str:
+    """A value in a message."""
+    try:
+        text = repr(value)
+    except ValueError:
+        return "a number of thousands of digits"  # which Python refuses to write
+    return text if len(text) <= 80 else f"{text[:79]}…"
 
 
 def _toml(value: str | float | bool) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
-        return f'"{value}"'
+        return '"' + "".join(c if c.isprintable() and c not in '"\\' else f"\\U{ord(c):08x}" for c in value) + '"'
     return repr(value)

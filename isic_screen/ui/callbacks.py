@@ -8,7 +8,7 @@ from functools import cached_property, lru_cache
 
 from PIL import Image
 
-from isic_screen.errors import PhotoError
+from isic_screen.errors import PhotoError, ScreenError
 from isic_screen.explain import METHODS, Explainer
 from isic_screen.operating_point import OperatingPoint, restate
 from isic_screen.photo import open_photo
@@ -58,9 +58,9 @@ class Callbacks:
             return None, answer.waiting(self.texts), ""
         try:
             photo = open_photo(path)
-        except PhotoError as error:
+            case = Case.of(photo, self.screener.screen(photo))
+        except ScreenError as error:
             return None, answer.problem(str(error), self.texts), ""
-        case = Case.of(photo, self.screener.screen(photo))
         return case, self.verdict(case, threshold, prevalence), self.heat(case, method)
 
     def spread(self, case: Case | None, path: str | None) -> Case | None:

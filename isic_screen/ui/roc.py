@@ -42,7 +42,8 @@ class RocPlot:
             label = texts.ROC_LABEL.format(
                 found=percent(found.value, texts), false_alarms=percent(1 - cleared.value, texts)
             )
-            marks = _cross(found, cleared, x, y) + f'<circle class="roc" cx="{x:.1f}" cy="{y:.1f}" r="7"/>'
+            # The cross last: the dot would hide a short interval.
+            marks = f'<circle class="roc" cx="{x:.1f}" cy="{y:.1f}" r="4.5"/>' + _cross(found, cleared, x, y)
         return (
             f'<div class="card plot roc"><h3>{texts.ROC_TITLE}</h3><svg viewBox="0 0 {SIZE} {_HEIGHT}" role="img" '
             f'aria-label="{label}">{self._static}{marks}</svg><p class="small">{texts.ROC_CAPTION}</p></div>'
