@@ -55,7 +55,7 @@ def _batch(page: Page, address: str, scratch: Path, folder: Path) -> None:
     page.goto(address)
     page.get_by_role("tab", name=texts.TAB_BATCH).click()
     page.set_input_files("#batch-files input[type=file]", [*map(str, photos), str(scratch / "letter.jpg")])
-    page.get_by_text("letter.jpg").first.wait_for()
+    page.locator("#batch-files").get_by_text("letter").first.wait_for()
     page.locator("#batch-start").click()
     page.get_by_text(texts.BATCH_DONE.format(photos=len(photos) + 1)).wait_for()
     page.wait_for_timeout(700)

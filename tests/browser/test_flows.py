@@ -225,7 +225,7 @@ def test_axe_finds_no_serious_fault(browser, address, scheme):
 def _open_batch(page: Page, files: list[Path]) -> None:
     page.get_by_role("tab", name=texts.TAB_BATCH).click()
     page.set_input_files("#batch-files input[type=file]", [str(file) for file in files])
-    expect(page.locator("#batch-files").get_by_text(files[-1].name[:8]).first).to_be_visible()
+    expect(page.locator("#batch-files").get_by_text(files[-1].stem).first).to_be_visible()
     page.locator("#batch-start").click()
 
 
