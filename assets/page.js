@@ -1,6 +1,11 @@
 // What the page does in the browser alone. Gradio runs this once, when the page is loaded.
-(language) => {
+(language, example) => {
   document.documentElement.lang = language;
+
+  // Gradio gives the examples no names.
+  document.querySelectorAll(".gallery-item").forEach((button, number) => {
+    button.setAttribute("aria-label", `${example} ${number + 1}`);
+  });
 
   // A picture pasted anywhere goes where a dropped one goes.
   document.addEventListener("paste", (event) => {

@@ -61,6 +61,8 @@ class Batch:
     """What one visitor gave and what was found so far; lives in the visitor's session only."""
 
     rows: list[Row] = field(default_factory=list)
+    complete: bool = False
+    """Whether the run came to its end; one that was stopped did not."""
 
     def sorted(self, threshold: float, chosen: str) -> list[tuple[int, Row]]:
         """(number, row) of those that the filter lets through: by falling probability, then what was not screened."""

@@ -72,7 +72,7 @@ def batch_tab(callbacks: Callbacks, threshold: Threshold) -> None:
 
     def begun(paths: list[str] | None) -> dict[Any, Any]:
         if not paths:
-            raise gr.Error(texts.BATCH_NOTHING, print_exception=False)
+            return {progress: f'<p class="batch-progress" role="alert">{texts.BATCH_NOTHING}</p>'}
         return {
             found: Batch(),
             start: gr.Button(interactive=False),
@@ -100,25 +100,23 @@ def batch_tab(callbacks: Callbacks, threshold: Threshold) -> None:
                     batch.progress(len(batch_.rows), max(expected, len(batch_.rows)), now - started, texts),
                     shown(batch_, at, stated, FILTERS[0], 1),
                 )
+        batch_.complete = True
 
-    def ended(
-        batch_: Batch | None, at: float, stated: float | None, sentence: str = texts.BATCH_DONE
-    ) -> dict[Any, Any]:
-        done = batch_ is not None and bool(batch_.rows)
-        counted = 0 if batch_ is None else len(batch_.rows)
+    def ended(paths: list[str] | None, batch_: Batch | None, at: float, stated: float | None) -> dict[Any, Any]:
+        """After the last photo, or after a stop: then this comes for the run and for the button, in any order."""
+        if not paths or batch_ is None:
+            return {found: gr.skip()}
+        sentence = texts.BATCH_DONE if batch_.complete else texts.BATCH_STOPPED
         listed, number = follow(batch_, at, stated, FILTERS[0], 1)
         return {
             found: batch_,
             start: gr.Button(interactive=True),
             stop: gr.Button(interactive=False),
-            controls: gr.Row(visible=done),
-            progress: f'<p class="batch-progress">{sentence.format(photos=counted)}</p>' if done else "",
+            controls: gr.Row(visible=bool(batch_.rows)),
+            progress: f'<p class="batch-progress">{sentence.format(photos=len(batch_.rows))}</p>',
             table: listed,
             part: number,
         }
-
-    def stopped(batch_: Batch | None, at: float, stated: float | None) -> dict[Any, Any]:
-        return ended(batch_, at, stated, texts.BATCH_STOPPED)
 
     def open_case(batch_: Batch | None, number: str, at: float, stated: float | None) -> str:
         if batch_ is None or not number.isdigit() or int(number) >= len(batch_.rows):
@@ -143,17 +141,14 @@ def batch_tab(callbacks: Callbacks, threshold: Threshold) -> None:
     ends = [found, start, stop, controls, progress, table, part]
     # One batch at a time over all visitors, apart from the single photos, which must not wait for it.
     running = start.click(
-        begun, files, [found, start, stop, controls, chosen, part, table, case], **private, queue=False
+        begun, files, [found, start, stop, controls, progress, chosen, part, table, case], **private, queue=False
     ).success(run, [files, found, *at], [progress, table], **private, concurrency_limit=1, concurrency_id="batch")
-    running.then(ended, [found, *at], ends, **private, queue=False)
-    stop.click(stopped, [found, *at], ends, cancels=running, **private, queue=False)
-    gr.on(
-        [threshold.value.change, threshold.prevalence.submit, threshold.prevalence.blur, chosen.input, part.input],
-        follow,
-        [found, *at, chosen, part],
-        [table, part],
-        **QUICK,
-    )
+    running.then(ended, [files, found, *at], ends, **private, queue=False)
+    stop.click(ended, [files, found, *at], ends, cancels=running, **private, queue=False)
+    listing: dict[str, Any] = {"fn": follow, "inputs": [found, *at, chosen, part], "outputs": [table, part]}
+    for move in threshold.moves:
+        move.then(**listing, **QUICK)
+    gr.on([chosen.input, part.input], **listing, **QUICK)
     open_it.click(open_case, [found, opened, *at], case, js=_WHICH, **QUICK)
     csv.click(as_csv, [found, threshold.value], saved_csv, **private).then(
         None, saved_csv, None, js=_SAVE_CSV, api_visibility="private"

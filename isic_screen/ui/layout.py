@@ -70,4 +70,4 @@ def _header(texts: Texts) -> str:
 
 def _on_load(texts: Texts) -> str:
     script = (ASSETS / "page.js").read_text(encoding="utf-8")
-    return f'() => ({script.strip()})("{texts.LANGUAGE}")'
+    return f'() => ({script.strip()})("{texts.LANGUAGE}", "{texts.EXAMPLE}")'

@@ -49,8 +49,8 @@ class Threshold:
     """On the model file's scale, 0 to 1."""
     prevalence: gr.Number
     """The clinic's, in percent; see `share_of`."""
-    sensitivity: gr.Slider
-    """A second slider, in the other tab, that moves with the first."""
+    moves: list[Any]
+    """The events that change either: what follows hangs on them by `then`."""
 
 
 def photo_tab(callbacks: Callbacks, other_sensitivity: gr.Slider) -> Threshold:
@@ -229,11 +229,13 @@ def photo_tab(callbacks: Callbacks, other_sensitivity: gr.Slider) -> Threshold:
     strength.change(None, strength, None, js=_SET_STRENGTH, api_visibility="private")
     controls = [threshold, number, prevalence, sensitivity, presets, other_sensitivity]
     everything = [*controls, *outcome]
-    sensitivity.input(moved, [case, sensitivity, prevalence], everything, **QUICK)
-    other_sensitivity.input(moved_elsewhere, [case, other_sensitivity, prevalence], everything, **QUICK)
-    presets.input(preset, [case, presets, prevalence], everything, **QUICK)
-    number.submit(typed, [case, number, prevalence], everything, **QUICK)
-    gr.on([prevalence.submit, prevalence.blur], restated, [case, threshold, prevalence], everything, **QUICK)
+    moves = [
+        sensitivity.input(moved, [case, sensitivity, prevalence], everything, **QUICK),
+        other_sensitivity.input(moved_elsewhere, [case, other_sensitivity, prevalence], everything, **QUICK),
+        presets.input(preset, [case, presets, prevalence], everything, **QUICK),
+        number.submit(typed, [case, number, prevalence], everything, **QUICK),
+        gr.on([prevalence.submit, prevalence.blur], restated, [case, threshold, prevalence], everything, **QUICK),
+    ]
     make_pdf.click(
         reported,
         [case, threshold, prevalence, method, label, age, sex, site, note],
@@ -241,7 +243,7 @@ def photo_tab(callbacks: Callbacks, other_sensitivity: gr.Slider) -> Threshold:
         api_visibility="private",
         show_progress="minimal",
     ).then(None, pdf, None, js=_SAVE_PDF, api_visibility="private")
-    return Threshold(threshold, prevalence, other_sensitivity)
+    return Threshold(threshold, prevalence, moves)
 
 
 def sensitivity_slider(callbacks: Callbacks, elem_id: str, *, render: bool = True) -> gr.Slider:

@@ -193,7 +193,7 @@ def test_an_example_answers_with_one_click(page: Page):
 
 def test_the_models_facts_and_limits_are_on_the_page(page: Page, bundled_model):
     expect(page.locator("header .notice")).to_contain_text("not a diagnosis")
-    page.get_by_text(texts.TAB_ABOUT).click()
+    page.get_by_role("tab", name=texts.TAB_ABOUT).click()
     about = page.locator("#about")
     expect(about).to_contain_text(bundled_model.sha256)
     expect(about).to_contain_text(bundled_model.facts.limits[0])

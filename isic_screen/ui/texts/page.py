@@ -20,6 +20,7 @@ class PageTexts:
 
     PHOTO = "Dermoscopy photo"
     PHOTO_HINT = "Drop a photo here, paste it, or click to choose one. Nothing is kept."
+    EXAMPLE = "Drawn example"
     EXAMPLES = "Or try a drawn example (synthetic, no patient)"
 
     WAITING = "The answer appears here as soon as there is a photo."

@@ -24,6 +24,7 @@ class GermanPageTexts(PageTexts):
 
     PHOTO = "Dermatoskopisches Foto"
     PHOTO_HINT = "Foto hierher ziehen, einfügen oder zum Auswählen klicken. Nichts wird aufbewahrt."
+    EXAMPLE = "Gezeichnetes Beispiel"
     EXAMPLES = "Oder ein gezeichnetes Beispiel ansehen (künstlich, kein Patient)"
 
     WAITING = "Hier erscheint die Antwort, sobald ein Foto da ist."
