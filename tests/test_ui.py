@@ -247,10 +247,14 @@ def test_the_spread_holds_the_answer_and_is_not_measured_where_none_is_shown(cal
     lesion(1, dark=True, size=(400, 300)).save(tmp_path / "a.jpg")
     case, *_ = callbacks.screen(str(tmp_path / "a.jpg"), 0.03, 0.018, METHODS[0])
     assert case.spread is None
-    low, high = callbacks.spread(case, str(tmp_path / "a.jpg")).spread
+    callbacks.measure_spread(case, str(tmp_path / "gone.jpg"))
+    assert case.spread is None
+    callbacks.measure_spread(case, str(tmp_path / "a.jpg"))
+    low, high = case.spread
     assert low <= case.screening.probability <= high
-    assert callbacks.spread(case, str(tmp_path / "gone.jpg")).spread is None
-    assert callbacks.spread(_case(verdict="unfit"), str(tmp_path / "a.jpg")).spread is None
+    unfit = _case(verdict="unfit")
+    callbacks.measure_spread(unfit, str(tmp_path / "a.jpg"))
+    assert unfit.spread is None
 
 
 def test_moving_the_threshold_never_runs_the_model(callbacks, tmp_path, monkeypatch):

@@ -3,7 +3,7 @@
 import base64
 import io
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from html import escape
 from typing import Literal
 
@@ -33,11 +33,12 @@ _ICONS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass
 class Case:
     """One visitor's photo (RGB, reduced for display) and its screening; lives in the visitor's session only.
 
-    `spread` is the lowest and highest probability among the photo's flips and turns, once it has been measured.
+    `spread` is the lowest and highest probability among the photo's flips and turns; it is filled in once it has been
+    measured, after the answer.
     """
 
     photo: Image.Image
@@ -49,9 +50,6 @@ class Case:
         shown = photo.copy()
         shown.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
         return cls(shown, screening)
-
-    def with_spread(self, spread: tuple[float, float]) -> "Case":
-        return replace(self, spread=spread)
 
     def borderline(self, threshold: float) -> bool:
         """Whether the flips and turns of the photo fall on both sides of a threshold."""

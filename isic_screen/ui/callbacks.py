@@ -63,14 +63,17 @@ class Callbacks:
             return None, answer.problem(str(error), self.texts), ""
         return case, self.verdict(case, threshold, prevalence), self.heat(case, method)
 
-    def spread(self, case: Case | None, path: str | None) -> Case | None:
-        """The case with the spread of its photo's flips and turns, where it has a probability."""
+    def measure_spread(self, case: Case | None, path: str | None) -> None:
+        """Fill in the spread of a case's photo, where it has a probability.
+
+        In place: by now the visitor may have another case, which must not be replaced by this one.
+        """
         if case is None or path is None or case.screening.quality.verdict == "unfit":
-            return case
+            return
         try:
-            return case.with_spread(self.screener.spread(open_photo(path)))
+            case.spread = self.screener.spread(open_photo(path))
         except PhotoError:  # deleted since: the answer stands without it
-            return case
+            return
 
     def verdict(self, case: Case | None, threshold: float, prevalence: float) -> str:
         if case is None:

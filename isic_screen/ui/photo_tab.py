@@ -147,12 +147,9 @@ def photo_tab(callbacks: Callbacks, other_sensitivity: gr.Slider) -> Threshold:
             report: gr.Accordion(visible=new_case is not None),
         }
 
-    def caught_up(current: Case | None, path: str | None, at: float, stated: float | None) -> dict[Any, Any]:
-        """The second look: the slider may have moved while the model ran, and borderline takes eight more passes."""
-        if current is None:
-            return {case: gr.skip()}
-        measured = callbacks.spread(current, path)
-        return {case: measured, shown: callbacks.verdict(measured, at, share(stated))}
+    def redrawn(current: Case | None, at: float, stated: float | None) -> Any:
+        """The verdict as things stand: the slider may have moved while the model ran."""
+        return gr.skip() if current is None else callbacks.verdict(current, at, share(stated))
 
     def follow(current: Case | None, at: float, stated: float | None) -> dict[Any, Any]:
         return {threshold: at, **dict(zip(outcome, callbacks.move(current, at, share(stated)), strict=True))}
@@ -217,14 +214,15 @@ def photo_tab(callbacks: Callbacks, other_sensitivity: gr.Slider) -> Threshold:
         show_progress="minimal",
         trigger_mode="always_last",
         **MODEL_AT_ONCE,
-    ).then(
-        caught_up,
-        [case, photo, threshold, prevalence],
-        [case, shown],
+    ).then(redrawn, [case, threshold, prevalence], shown, **QUICK).then(
+        # A second look of eight more passes: is it borderline?
+        callbacks.measure_spread,
+        [case, photo],
+        None,
         api_visibility="private",
         show_progress="hidden",
         **MODEL_AT_ONCE,
-    )
+    ).then(redrawn, [case, threshold, prevalence], shown, **QUICK)
     method.input(callbacks.heat, [case, method], heat, api_visibility="private", show_progress="minimal")
     strength.change(None, strength, None, js=_SET_STRENGTH, api_visibility="private")
     controls = [threshold, number, prevalence, sensitivity, presets, other_sensitivity]
