@@ -8,6 +8,7 @@ from torch import Tensor
 
 from isic_screen.training.distortion import (
     Distortion,
+    Part,
     cut_out,
     draw_hairs,
     geometry,
@@ -251,3 +252,16 @@ def test_hairs_darken_thin_lines():
     touched = (out < 0.79).any(1).float().mean((1, 2))
     assert 0.02 < touched.mean() < 0.3
     assert out.amin((1, 2, 3)).min() < 0.2
+
+
+def test_each_process_distorts_its_part_of_a_batch_as_one_would_the_whole(images):
+    whole = ALL(images, 64, CPU, _random(3))
+    for halves in ([0, 4, 8], [0, 3, 8]):
+        randoms = [_random(3) for _ in halves[1:]]
+        parts = [
+            ALL(images[first:last], 64, CPU, random, Part(first, last, 8))
+            for first, last, random in zip(halves, halves[1:], randoms, strict=False)
+        ]
+        torch.testing.assert_close(torch.cat(parts), whole, rtol=0, atol=1e-6)
+        # The next batch must come out alike too: every process has drawn as many numbers.
+        assert len({random.random() for random in randoms}) == 1

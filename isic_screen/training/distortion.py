@@ -3,11 +3,16 @@
 Sources differ in sharpness, compression, field of view, dark corners and colour; so do cameras, and in ISIC 2020 the
 camera all but tells the class. Drawing each of these at random for every image leaves the lesion as what is worth
 learning. Everything runs on tensors, on the training device, and draws from the generator that it is given.
+
+One of several processes has only a part of a batch. It draws for the whole batch all the same, so that the images come
+out alike however many processes there are.
 """
 
 import math
+from collections.abc import Sized
 from dataclasses import dataclass
 from io import BytesIO
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -17,8 +22,30 @@ from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample, interpolate
 
 Random = np.random.Generator
+Number = TypeVar("Number", bound=np.generic)
 
 _LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601, what Pillow's conversion to grey uses
+
+
+@dataclass(frozen=True)
+class Part:
+    """The rows `first` to `last` (the latter not among them) of a batch of `total` images."""
+
+    first: int
+    last: int
+    total: int
+
+    def of(self, drawn: NDArray[Number]) -> NDArray[Number]:
+        """The part's rows of something that was drawn for each image of the batch."""
+        return drawn[self.first : self.last]
+
+    def place(self, row: np.intp) -> int | None:
+        """Where in the part a row of the batch is; None when it is not."""
+        return int(row) - self.first if self.first <= row < self.last else None
+
+
+def whole(batch: Sized) -> Part:
+    return Part(0, len(batch), len(batch))
 
 
 @dataclass(frozen=True)
@@ -39,22 +66,29 @@ class Distortion:
     hairs: float
     cutout: float
 
-    def __call__(self, images: NDArray[np.uint8], size: int, device: torch.device, random: Random) -> Tensor:
-        """RGB images (N, S, S, 3) as augmented float32 images (N, 3, size, size) of values 0 to 1."""
+    def __call__(
+        self, images: NDArray[np.uint8], size: int, device: torch.device, random: Random, part: Part | None = None
+    ) -> Tensor:
+        """RGB images (N, S, S, 3) as augmented float32 images (N, 3, size, size) of values 0 to 1.
+
+        `part` says which rows of a larger batch these are; by default they are all there is.
+        """
+        part = part or whole(images)
         batch = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2)
-        batch = recompress(batch, self.jpeg, random).to(device).float().div_(255)
-        batch = soften(batch, self.soften, random)
-        batch = geometry(batch, size, self.crop, self.rotation, random)
-        batch = recolour(batch, self.colour, random)
-        batch = draw_hairs(batch, self.hairs, random)
-        batch = cut_out(batch, self.cutout, random)
-        return vignette(batch, self.vignette, random).clamp_(0, 1)
+        batch = recompress(batch, self.jpeg, random, part).to(device).float().div_(255)
+        batch = soften(batch, self.soften, random, part)
+        batch = geometry(batch, size, self.crop, self.rotation, random, part)
+        batch = recolour(batch, self.colour, random, part)
+        batch = draw_hairs(batch, self.hairs, random, part)
+        batch = cut_out(batch, self.cutout, random, part)
+        return vignette(batch, self.vignette, random, part).clamp_(0, 1)
 
 
-def recompress(batch: Tensor, probability: float, random: Random) -> Tensor:
+def recompress(batch: Tensor, probability: float, random: Random, part: Part | None = None) -> Tensor:
     """JPEG compression of quality 25 to 90 for some images of a uint8 batch (N, 3, H, W)."""
-    chosen = np.flatnonzero(random.random(len(batch)) < probability)
-    qualities = random.integers(25, 91, len(batch))
+    part = part or whole(batch)
+    chosen = np.flatnonzero(part.of(random.random(part.total) < probability))
+    qualities = part.of(random.integers(25, 91, part.total))
     if not len(chosen):
         return batch
     batch = batch.clone(memory_format=torch.contiguous_format)
@@ -65,23 +99,27 @@ def recompress(batch: Tensor, probability: float, random: Random) -> Tensor:
     return batch
 
 
-def soften(batch: Tensor, probability: float, random: Random) -> Tensor:
+def soften(batch: Tensor, probability: float, random: Random, part: Part | None = None) -> Tensor:
     """Shrink some images to 30 to 80 % of their sides and enlarge them again, as a lesser camera would see them."""
-    scales = random.uniform(0.3, 0.8, len(batch))
+    part = part or whole(batch)
+    scales = part.of(random.uniform(0.3, 0.8, part.total))
     side = batch.shape[-1]
-    for row in np.flatnonzero(random.random(len(batch)) < probability):
+    for row in np.flatnonzero(part.of(random.random(part.total) < probability)):
         small = max(8, round(side * float(scales[row])))
         shrunk = interpolate(batch[row : row + 1], size=(small, small), mode="bilinear", antialias=True)
         batch[row] = interpolate(shrunk, size=(side, side), mode="bicubic")[0]
     return batch
 
 
-def geometry(batch: Tensor, size: int, crop: float, rotation: float, random: Random) -> Tensor:
+def geometry(
+    batch: Tensor, size: int, crop: float, rotation: float, random: Random, part: Part | None = None
+) -> Tensor:
     """One of the eight symmetries of the square, a rotation, and a crop of free aspect, in one resampling step.
 
     What lies outside the photo is its mirror image: black corners would teach that corners mean something.
     """
-    count = len(batch)
+    part = part or whole(batch)
+    count = part.total
     area = random.uniform(crop, 1, count)
     aspect = np.exp(random.uniform(math.log(3 / 4), math.log(4 / 3), count))
     # Half sides of the crop in units of the photo's half side, at most the whole photo.
@@ -97,19 +135,20 @@ def geometry(batch: Tensor, size: int, crop: float, rotation: float, random: Ran
         ],
         1,
     )
-    grid = affine_grid(torch.from_numpy(theta).float().to(batch.device), [count, 3, size, size], align_corners=False)
+    theta = torch.from_numpy(part.of(theta)).float().to(batch.device)
+    grid = affine_grid(theta, [len(batch), 3, size, size], align_corners=False)
     return grid_sample(batch, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
 
 
-def recolour(batch: Tensor, strength: float, random: Random) -> Tensor:
+def recolour(batch: Tensor, strength: float, random: Random, part: Part | None = None) -> Tensor:
     """Change brightness, white balance, gamma and saturation."""
     if strength == 0:
         return batch
-    count, device = len(batch), batch.device
+    own, device = part or whole(batch), batch.device
 
     def draw(spread: float, channels: int = 1) -> Tensor:
-        drawn = np.exp(random.uniform(-spread, spread, (count, channels, 1, 1)))
-        return torch.from_numpy(drawn).float().to(device)
+        drawn = np.exp(random.uniform(-spread, spread, (own.total, channels, 1, 1)))
+        return torch.from_numpy(own.of(drawn)).float().to(device)
 
     gain = draw(strength) * draw(strength / 2, 3)
     batch = (batch * gain).clamp_(1e-4, 1).pow(draw(strength))
@@ -117,10 +156,10 @@ def recolour(batch: Tensor, strength: float, random: Random) -> Tensor:
     return torch.lerp(grey, batch, draw(strength * 1.5))
 
 
-def draw_hairs(batch: Tensor, probability: float, random: Random) -> Tensor:
+def draw_hairs(batch: Tensor, probability: float, random: Random, part: Part | None = None) -> Tensor:
     """Draw 2 to 12 dark curved hairs over some images."""
-    side = batch.shape[-1]
-    for row in np.flatnonzero(random.random(len(batch)) < probability):
+    part, side = part or whole(batch), batch.shape[-1]
+    for row in np.flatnonzero(random.random(part.total) < probability):
         layer = Image.new("L", (side, side))
         pen = ImageDraw.Draw(layer)
         for _ in range(random.integers(2, 13)):
@@ -132,31 +171,37 @@ def draw_hairs(batch: Tensor, probability: float, random: Random) -> Tensor:
                 fill=int(random.integers(120, 256)),
                 width=int(random.integers(1, 4)),
             )
-        cover = torch.from_numpy(np.asarray(layer).copy()).to(batch.device).float().div_(255)
-        colour = torch.from_numpy(random.uniform(0, 0.35, (3, 1, 1))).float().to(batch.device)
-        batch[row] = torch.lerp(batch[row], colour.expand_as(batch[row]), cover)
+        shade = random.uniform(0, 0.35, (3, 1, 1))
+        if (place := part.place(row)) is not None:
+            cover = torch.from_numpy(np.asarray(layer).copy()).to(batch.device).float().div_(255)
+            colour = torch.from_numpy(shade).float().to(batch.device)
+            batch[place] = torch.lerp(batch[place], colour.expand_as(batch[place]), cover)
     return batch
 
 
-def cut_out(batch: Tensor, probability: float, random: Random) -> Tensor:
+def cut_out(batch: Tensor, probability: float, random: Random, part: Part | None = None) -> Tensor:
     """Cover a rectangle of 10 to 35 % of each side of some images with their mean colour (DeVries and Taylor, 2017)."""
-    side = batch.shape[-1]
-    for row in np.flatnonzero(random.random(len(batch)) < probability):
+    part, side = part or whole(batch), batch.shape[-1]
+    for row in np.flatnonzero(random.random(part.total) < probability):
         high, wide = (random.uniform(0.1, 0.35, 2) * side).astype(int)
         top, left = random.integers(0, side - high), random.integers(0, side - wide)
-        batch[row, :, top : top + high, left : left + wide] = batch[row].mean((1, 2), keepdim=True)
+        if (place := part.place(row)) is not None:
+            batch[place, :, top : top + high, left : left + wide] = batch[place].mean((1, 2), keepdim=True)
     return batch
 
 
-def vignette(batch: Tensor, probability: float, random: Random) -> Tensor:
+def vignette(batch: Tensor, probability: float, random: Random, part: Part | None = None) -> Tensor:
     """Darken what lies outside a circle, as a dermatoscope's tube does, in some images."""
-    chosen = np.flatnonzero(random.random(len(batch)) < probability)
-    if not len(chosen):
-        return batch
+    part = part or whole(batch)
+    chosen = np.flatnonzero(random.random(part.total) < probability)
+    places = [part.place(row) for row in chosen]
     count, side, device = len(chosen), batch.shape[-1], batch.device
+    if not count:
+        return batch
+    own = [place is not None for place in places]
 
     def column(values: NDArray[np.float64]) -> Tensor:
-        return torch.from_numpy(values).float().to(device).view(-1, 1, 1)
+        return torch.from_numpy(values[own]).float().to(device).view(-1, 1, 1)
 
     axis = (torch.arange(side, device=device) + 0.5) * (2 / side) - 1
     # An ellipse, as photos are squashed to squares; from one that only dims the corners to one inside the borders.
@@ -169,6 +214,6 @@ def vignette(batch: Tensor, probability: float, random: Random) -> Tensor:
     edge = column(random.uniform(0.01, 0.25, count))
     light = ((radius - distance) / edge + 0.5).clamp(0, 1)
     floor = column(random.uniform(0, 0.3, count))
-    rows = torch.from_numpy(chosen).to(device)
+    rows = torch.tensor([place for place in places if place is not None], dtype=torch.int64, device=device)
     batch[rows] = batch[rows] * (floor + (1 - floor) * light).unsqueeze(1)
     return batch
