@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Literal
 from isic_screen.errors import ScreenError
 
 if TYPE_CHECKING:
+    import torch
+
     from isic_screen.artifact import Model
     from isic_screen.ensemble import Ensemble
 
@@ -70,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
             metavar="FILE",
             help="default: the bundled model; repeat it for the mean of several models",
         )
+        command.add_argument("--device", default="cpu", metavar="NAME", help="cuda for a GPU; default: %(default)s")
         command.add_argument(
             "--workers", type=int, default=os.cpu_count() or 1, help="decoding threads; default: %(default)s"
         )
@@ -83,13 +86,13 @@ def _probability(text: str) -> float:
     return value
 
 
-def _load(files: list[Path] | None) -> "Model | Ensemble":
-    """The bundled model, the model of one file, or the ensemble of several."""
+def _load(files: list[Path] | None, device: "torch.device") -> "Model | Ensemble":
+    """The bundled model, the model of one file, or the ensemble of several, which goes to `device`."""
     from isic_screen.artifact import BUNDLED_MODEL, load_model
     from isic_screen.ensemble import Ensemble
 
     if files and len(files) > 1:
-        return Ensemble.from_files(files)
+        return Ensemble.from_files(files, device)
     return load_model(files[0] if files else BUNDLED_MODEL)
 
 
@@ -97,29 +100,38 @@ def _screen(given: argparse.Namespace) -> int:
     # Imported here, so that --help does not wait for torch.
     from tqdm import tqdm
 
-    from isic_screen.batch import find_photos, screen_files
+    from isic_screen.batch import find_photos, screen_shared
     from isic_screen.ensemble import Ensemble
     from isic_screen.export import resume_csv, write_csv
+    from isic_screen.processes import device_named, launched
     from isic_screen.screener import Screener
 
     if given.resume and not given.csv:
         raise ScreenError("--resume goes on with a file: name it with --csv.")
     photos = find_photos(given.paths)
-    model = _load(given.model)
-    if isinstance(model, Ensemble):
+    processes = launched()
+    device = processes.device or device_named(given.device)
+    model = _load(given.model, device)
+    if isinstance(model, Ensemble) and processes.main:
         print(f"{model.description} {_UNMEASURED}", file=sys.stderr)
-    screener = model if isinstance(model, Ensemble) else Screener(model)
+    screener = model if isinstance(model, Ensemble) else Screener(model, device)
     threshold = screener.facts.default_threshold if given.threshold is None else given.threshold
     names, files = zip(*photos, strict=True)
-    done, failures = resume_csv(given.csv, names, threshold) if given.resume else (0, 0)
+    done, failures = 0, 0
+    if given.resume and processes.main:
+        done, failures = resume_csv(given.csv, names, threshold)
+    done = processes.from_main(done)
     names, left = names[done:], files[done:]
+    results = screen_shared(screener, left, processes, workers=given.workers)
+    if not processes.main:  # the main process alone writes, and says how it went
+        for _ in results:
+            pass
+        return 0
     # newline="": csv writes its own line ends
     mode: Literal["a", "w"] = "a" if done else "w"
     with open(given.csv, mode, newline="", encoding="utf-8") if given.csv else nullcontext(sys.stdout) as out:
-        results = tqdm(
-            screen_files(screener, left, workers=given.workers), total=len(files), initial=done, unit="photo"
-        )
-        failures += write_csv(out, zip(names, results, strict=True), threshold, header=not done)
+        shown = tqdm(results, total=len(files), initial=done, unit="photo")
+        failures += write_csv(out, zip(names, shown, strict=True), threshold, header=not done)
     if failures:
         print(f"{failures} of {len(files)} photos could not be read; the reasons are in the CSV.", file=sys.stderr)
     return UNREADABLE_PHOTOS if failures else 0
@@ -127,9 +139,14 @@ def _screen(given: argparse.Namespace) -> int:
 
 def _evaluate(given: argparse.Namespace) -> int:
     from isic_screen.evaluation.model_evaluation import evaluate_model
+    from isic_screen.processes import device_named, launched
 
-    evaluate_model(_load(given.model), given.data, given.out, workers=given.workers)
-    print(f"Wrote {given.out / 'report.md'}", file=sys.stderr)
+    processes = launched()
+    device = processes.device or device_named(given.device)
+    model = _load(given.model, device)
+    evaluate_model(model, given.data, given.out, device=device, workers=given.workers, processes=processes)
+    if processes.main:
+        print(f"Wrote {given.out / 'report.md'}", file=sys.stderr)
     return 0
 
 

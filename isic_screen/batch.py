@@ -1,6 +1,7 @@
 """Many photo files through one screener: decoding in threads, the network on batches, results in order."""
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -9,6 +10,7 @@ from PIL import Image
 from isic_screen.data.images import read_photos
 from isic_screen.errors import PhotoError, ScreenError
 from isic_screen.photo import PHOTO_SUFFIXES
+from isic_screen.processes import Processes
 from isic_screen.screener import Screening
 
 
@@ -47,6 +49,25 @@ def screen_files(
             yield from _screen(screener, waiting)
             waiting.clear()
     yield from _screen(screener, waiting)
+
+
+def screen_shared(
+    screener: ScreensPhotos,
+    paths: Sequence[Path | str],
+    processes: Processes,
+    *,
+    workers: int = 2,
+    batch_size: int = 16,
+) -> Iterator[Screening | PhotoError]:
+    """`screen_files` by several processes that take turns batch by batch: all are given every result, in order.
+
+    The batches are those of one process, and so are the results. All processes must draw from it to its end.
+    """
+    starts = range(0, len(paths), batch_size)
+    mine = [path for start in starts[processes.index :: processes.count] for path in paths[start : start + batch_size]]
+    found = screen_files(screener, mine, workers=workers, batch_size=batch_size)
+    for _ in starts[:: processes.count]:
+        yield from processes.gather_rows(list(islice(found, batch_size)))
 
 
 def _screen(screener: ScreensPhotos, photos: list[Image.Image | PhotoError]) -> list[Screening | PhotoError]:

@@ -51,7 +51,7 @@ class Ensemble:
     ValueError without a model.
     """
 
-    def __init__(self, models: Sequence[Model], files: Sequence[str], device: str = "cpu") -> None:
+    def __init__(self, models: Sequence[Model], files: Sequence[str], device: str | torch.device = "cpu") -> None:
         if not models or len(models) != len(files):
             raise ValueError(f"an ensemble needs a model, and a file name for each: {len(models)}, {len(files)}")
         _refuse_different_prevalences([model.facts for model in models], files)
@@ -61,7 +61,7 @@ class Ensemble:
         self._members = [Screener(model, device) for model in models]
 
     @classmethod
-    def from_files(cls, paths: Sequence[str | os.PathLike[str]], device: str = "cpu") -> Self:
+    def from_files(cls, paths: Sequence[str | os.PathLike[str]], device: str | torch.device = "cpu") -> Self:
         """Load the members. Raises ModelFileError when one cannot be loaded or the files do not go together."""
         return cls([load_model(path) for path in paths], [os.fspath(path) for path in paths], device)
 

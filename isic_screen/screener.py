@@ -46,7 +46,7 @@ class Screener:
     Without a `model` it loads the bundled one (ModelFileError when that is missing or damaged).
     """
 
-    def __init__(self, model: Model | None = None, device: str = "cpu") -> None:
+    def __init__(self, model: Model | None = None, device: str | torch.device = "cpu") -> None:
         self.model = model or load_model()
         self.device = torch.device(device)
         self._network = self.model.network.to(self.device).eval()

@@ -74,9 +74,9 @@ def test_the_network_is_given_images_of_the_epochs_size(images, monkeypatch):
     seen = []
     plain = Distortion.__call__
 
-    def watched(self, pixels, size, device, random):
+    def watched(self, pixels, size, device, random, part):
         seen.append(size)
-        return plain(self, pixels, size, device, random)
+        return plain(self, pixels, size, device, random, part)
 
     monkeypatch.setattr(Distortion, "__call__", watched)
     fine_tune(_network(), images, RECIPE, device=torch.device("cpu"), quiet=True)

@@ -116,7 +116,7 @@ def test_every_epoch_sees_every_image_once_in_another_order_and_view():
     batches = _batches(0)
     epochs = []
     for epoch in (1, 2, 1):
-        inputs, targets = zip(*batches.training(epoch), strict=True)
+        inputs, targets, _ = zip(*batches.training(epoch), strict=True)
         epochs.append((torch.cat(inputs), torch.cat(targets)))
     (first, first_targets), (second, _), (again, _) = epochs
     assert torch.equal(first, again)

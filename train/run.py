@@ -1,4 +1,7 @@
-"""Train a screening model: `python train/run.py --data DIR`."""
+"""Train a screening model: `python train/run.py --data DIR`.
+
+On several GPUs or machines: `accelerate launch --multi_gpu train/run.py --data DIR` (docs/machines.md).
+"""
 
 import argparse
 import os
@@ -13,6 +16,7 @@ sys.path.insert(0, str(ROOT))  # run from a clone: the package is not installed
 import torch  # noqa: E402
 
 from isic_screen.errors import ScreenError  # noqa: E402
+from isic_screen.processes import launched  # noqa: E402
 from isic_screen.training.about import load_about  # noqa: E402
 from isic_screen.training.recipe import load_recipe  # noqa: E402
 from isic_screen.training.run import Setting, train  # noqa: E402
@@ -38,22 +42,25 @@ def main() -> int:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="default: %(default)s")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="decoding threads")
     given = parser.parse_args()
+    processes = launched()
     if given.device.startswith("cuda") and not torch.cuda.is_available():
         parser.error("--device cuda: PyTorch finds no CUDA device here; leave --device out to use the CPU")
     if given.resume and given.out is None:
         parser.error("--resume needs the --out of the run to go on with")
-    out = given.out or Path("runs") / f"{Path(given.recipe).stem}-{datetime.now():%Y%m%d-%H%M%S}"
+    default = Path("runs") / f"{Path(given.recipe).stem}-{datetime.now():%Y%m%d-%H%M%S}"
+    out = given.out or processes.from_main(default)  # each has its own clock
     try:
         overrides = given.set + ([f'backbone="{given.backbone}"'] if given.backbone else [])
         recipe = load_recipe(given.recipe, overrides)
         setting = Setting(
             out=out,
             cache=given.cache,
-            device=torch.device(given.device),
+            device=processes.device or torch.device(given.device),
             workers=given.workers,
             resume=given.resume,
             weights=given.backbone_weights or "imagenet",
             split_file=given.split,
+            processes=processes,
             # As it makes the model from nothing: a run that was resumed is the same run.
             command=f"python {shlex.join(argument for argument in sys.argv if argument != '--resume')}",
         )

@@ -2,8 +2,14 @@
 
 import hashlib
 import os
+from collections.abc import Sequence
+
+from tqdm import tqdm
 
 from isic_screen.errors import DataError
+from isic_screen.processes import ALONE, Processes
+
+_FEW = 2000  # files that are read before a progress bar would be looked at
 
 
 def sha256_file(path: str | os.PathLike[str]) -> str:
@@ -13,3 +19,12 @@ def sha256_file(path: str | os.PathLike[str]) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise DataError(f"{os.fspath(path)} cannot be read: {error.strerror or error}.") from error
+
+
+def hash_files(paths: Sequence[str], processes: Processes = ALONE) -> list[str]:
+    """``sha256_file`` of each, in order; several processes share the reading."""
+    quiet = len(paths) < _FEW or not processes.main
+    own = paths[processes.share(len(paths))]
+    return processes.gather_rows(
+        [sha256_file(path) for path in tqdm(own, desc="Reading files", unit="file", disable=quiet)]
+    )

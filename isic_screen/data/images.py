@@ -10,6 +10,7 @@ from PIL import Image
 
 from isic_screen.errors import DataError, PhotoError
 from isic_screen.photo import open_photo
+from isic_screen.processes import ALONE, Processes
 
 T = TypeVar("T")
 
@@ -48,18 +49,22 @@ def read_photos(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def find_unreadable(rows: pd.DataFrame, workers: int) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
+def find_unreadable(
+    rows: pd.DataFrame, workers: int, processes: Processes = ALONE
+) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
     """The ``rows`` (column ``path``) whose photos can be read, and ``(path, reason)`` of the others.
 
     Decodes every photo: training gets the same from its first pass through ``read_photos`` and need not decode twice.
     Raises ``DataError`` when none can be read.
     """
     paths = rows["path"].tolist()
-    failed = {
-        index: str(result)
-        for index, result in read_photos(paths, lambda photo: None, workers)
+    own = processes.share(len(paths))
+    failures = [
+        (own.start + index, str(result))
+        for index, result in read_photos(paths[own], lambda photo: None, workers)
         if isinstance(result, PhotoError)
-    }
+    ]
+    failed = dict(processes.gather_rows(failures))
     if paths and len(failed) == len(paths):
         raise DataError(f"None of the {len(paths):,} photos can be read; the first: {failed[0]}")
     good = [index for index in range(len(paths)) if index not in failed]

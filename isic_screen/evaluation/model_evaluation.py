@@ -5,30 +5,44 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from tqdm import tqdm
 
 from isic_screen.artifact import Model
-from isic_screen.batch import screen_files
+from isic_screen.batch import screen_shared
 from isic_screen.data.tables import read_sources
 from isic_screen.ensemble import Ensemble
 from isic_screen.errors import DataError, PhotoError
 from isic_screen.evaluation.contact_sheet import save_worst
 from isic_screen.evaluation.report import write_report
 from isic_screen.evaluation.sharpness import with_sharpness
+from isic_screen.processes import ALONE, Processes
 from isic_screen.screener import Screener
 
 
-def evaluate_model(model: Model | Ensemble, folders: Sequence[Path], out: Path, *, workers: int = 2) -> dict[str, Any]:
+def evaluate_model(
+    model: Model | Ensemble,
+    folders: Sequence[Path],
+    out: Path,
+    *,
+    device: str | torch.device = "cpu",
+    workers: int = 2,
+    processes: Processes = ALONE,
+) -> dict[str, Any]:
     """Write the evaluation report of `model` on the data sets in `folders` to `out`; returns its metrics.
 
+    Several `processes` share the screening; only the main one reports, and the others return nothing.
     An image that cannot be read is left out and named in the report. Raises DataError when none can be read, or the
     data cannot.
     """
     data = read_sources(folders)
     notes = list(data.warnings)
     paths = data.rows["path"].tolist()
-    screener = model if isinstance(model, Ensemble) else Screener(model)
-    results = list(tqdm(screen_files(screener, paths, workers=workers), total=len(paths), unit="image"))
+    screener = model if isinstance(model, Ensemble) else Screener(model, device)
+    found = screen_shared(screener, paths, processes, workers=workers)
+    results = list(tqdm(found, total=len(paths), unit="image", disable=not processes.main))
+    if not processes.main:
+        return {}
     failures = [str(result) for result in results if isinstance(result, PhotoError)]
     screenings = [result for result in results if not isinstance(result, PhotoError)]
     if not screenings:

@@ -135,8 +135,8 @@ def geometry(
         ],
         1,
     )
-    theta = torch.from_numpy(part.of(theta)).float().to(batch.device)
-    grid = affine_grid(theta, [len(batch), 3, size, size], align_corners=False)
+    transforms = torch.from_numpy(part.of(theta)).float().to(batch.device)
+    grid = affine_grid(transforms, [len(batch), 3, size, size], align_corners=False)
     return grid_sample(batch, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
 
 

@@ -14,6 +14,7 @@ from isic_screen.data.images import find_unreadable
 from isic_screen.data.splits import TRAIN, VALIDATION, By, fold_rows, leak, load_split, save_split, split_rows
 from isic_screen.data.tables import DataSet
 from isic_screen.network import Head, ScreenNet, Weights, build_network
+from isic_screen.processes import ALONE, Processes
 from isic_screen.training.augmentation import Augmentation
 from isic_screen.training.batches import Batches, FeatureBatches, ImageBatches
 from isic_screen.training.features import FeatureExtractor, Features
@@ -35,6 +36,7 @@ class Setting:
     weights: Weights = "imagenet"
     split_file: Path | None = None
     command: str = ""
+    processes: Processes = ALONE
 
 
 @dataclass(frozen=True)
@@ -73,11 +75,12 @@ class Experiment:
                 setting.device,
                 amp_dtype(setting.device, recipe.amp),
                 setting.workers,
+                setting.processes,
             )
             features = extractor.cached(paths, setting.cache)
             readable, unreadable = rows.drop(index=list(features.unreadable)), list(features.unreadable.values())
         else:
-            readable, failures = find_unreadable(rows, setting.workers)
+            readable, failures = find_unreadable(rows, setting.workers, setting.processes)
             unreadable = [reason for _, reason in failures]
         if unreadable:
             say(f"Warning: {len(unreadable)} of {len(rows)} images cannot be read and are set aside:")
@@ -93,7 +96,8 @@ class Experiment:
             parts = split_rows(
                 self.rows, fraction=self.recipe.validation_fraction, by=unit_of(self.recipe), seed=self.recipe.seed
             )
-        save_split(self.setting.out / "split.csv", self.rows, parts)
+        if self.setting.processes.main:
+            save_split(self.setting.out / "split.csv", self.rows, parts)
         if warning := leak(self.rows, parts):
             say(f"Warning: {warning}")
         return parts
@@ -136,11 +140,12 @@ class Experiment:
             checkpoint=checkpoint,
             fingerprint=self._fingerprint(training, validation),
             resume=self.setting.resume,
+            processes=self.setting.processes,
         )
         return head, finished
 
     def logits(self, head: Head, mask: pd.Series) -> NDArray[np.float64]:
-        return predict(self._module(head), self._batches(mask), self.setting.device)
+        return predict(self._module(head), self._batches(mask), self.setting.device, self.setting.processes)
 
     def _module(self, head: Head) -> nn.Module:
         """What the batches go into: the head alone for features, the whole network for images."""
@@ -155,7 +160,9 @@ class Experiment:
         recipe = self.recipe
         if self.features is not None:
             indices = rows.index.to_numpy(np.int64)
-            return FeatureBatches(self.features.views, indices, targets, recipe.batch_size, recipe.seed)
+            return FeatureBatches(
+                self.features.views, indices, targets, recipe.batch_size, recipe.seed, self.setting.processes
+            )
         return ImageBatches(
             rows["path"].tolist(),
             targets,
@@ -164,6 +171,7 @@ class Experiment:
             recipe.batch_size,
             recipe.seed,
             self.setting.workers,
+            self.setting.processes,
         )
 
     def _fingerprint(self, training: pd.Series, validation: pd.Series) -> str:

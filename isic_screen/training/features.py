@@ -7,9 +7,11 @@ the image as it is served (fp32, no augmentation); views 1 to k are augmented an
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,10 +19,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
-from isic_screen.data.hashing import sha256_file
+from isic_screen.data.hashing import hash_files
 from isic_screen.data.images import read_photos
 from isic_screen.errors import PhotoError
 from isic_screen.network import ScreenNet
+from isic_screen.processes import ALONE, Processes
 from isic_screen.training.augmentation import Augmentation
 from isic_screen.training.precision import autocast
 
@@ -57,20 +60,22 @@ class FeatureExtractor:
     device: torch.device
     dtype: torch.dtype
     workers: int
+    processes: Processes = ALONE
 
     def cached(self, paths: Sequence[str], cache: Path) -> Features:
         """Features of every image, from `cache` when it holds them for exactly this backbone, transform and content.
 
         A run that was killed goes on where it stopped. An image that cannot be read is listed in `unreadable`.
         """
-        few = len(paths) < 2000
-        contents = [sha256_file(path) for path in tqdm(paths, desc="Reading files", unit="file", disable=few)]
+        contents = hash_files(paths, self.processes)
         key = self._key(contents)
         cache.mkdir(parents=True, exist_ok=True)
         finished, partial, state_file = (cache / f"{key}{suffix}" for suffix in (".npy", ".partial.npy", ".json"))
-        if not finished.is_file():
+        if not self.processes.from_main(finished.is_file()):
             self._compute(paths, contents, partial, state_file)
-            os.replace(partial, finished)
+            if self.processes.main:
+                os.replace(partial, finished)
+            self.processes.wait()
         unreadable = json.loads(state_file.read_text())["unreadable"]
         return Features(np.load(finished, mmap_mode="r"), {int(index): reason for index, reason in unreadable.items()})
 
@@ -90,34 +95,53 @@ class FeatureExtractor:
 
     def _compute(self, paths: Sequence[str], contents: Sequence[str], partial: Path, state_file: Path) -> None:
         shape = (len(paths), 1 + self.views, self.network.head.hidden.in_features)
-        done, unreadable = 0, {}
-        if partial.is_file() and state_file.is_file():
-            state = json.loads(state_file.read_text())
-            done, unreadable = state["done"], state["unreadable"]
-            table = np.lib.format.open_memmap(partial, mode="r+")
-        else:
-            table = np.lib.format.open_memmap(partial, mode="w+", dtype=np.float32, shape=shape)
-        self.network.to(self.device).eval()
-        waiting: dict[int, Image.Image] = {}
-
-        def flush(next_index: int) -> None:
-            if waiting:
-                for view in range(shape[1]):
-                    table[list(waiting), view] = self._embed(waiting, contents, view)
-                waiting.clear()
-            table.flush()
-            _write_json(state_file, {"done": next_index, "unreadable": unreadable})
-
-        photos = read_photos(paths[done:], self.network.input_spec.resize, self.workers)
-        for offset, resized in tqdm(photos, desc="Backbone features", unit="image", initial=done, total=len(paths)):
-            index = done + offset
-            if isinstance(resized, PhotoError):
-                unreadable[str(index)] = str(resized)
+        state: dict[str, Any] = {"done": 0, "unreadable": {}}
+        if self.processes.main:
+            if partial.is_file() and state_file.is_file():
+                state = json.loads(state_file.read_text())
             else:
-                waiting[index] = resized
-            if len(waiting) == _IMAGES_PER_BATCH:
-                flush(index + 1)
-        flush(len(paths))
+                np.lib.format.open_memmap(partial, mode="w+", dtype=np.float32, shape=shape)
+        # Also waits until the table is there, of which every process fills its rows.
+        state = self.processes.from_main(state)
+        table = np.lib.format.open_memmap(partial, mode="r+")
+        self.network.to(self.device).eval()
+        done, unreadable = state["done"], state["unreadable"]
+        rounds = list(self._rounds(done, len(paths)))
+        mine = [index for share in rounds for index in share]
+        photos = read_photos([paths[index] for index in mine], self.network.input_spec.resize, self.workers)
+        progress = tqdm(
+            desc="Backbone features",
+            unit="image",
+            initial=done,
+            total=len(paths),
+            disable=not self.processes.main,
+        )
+        with progress:
+            for share in rounds:
+                waiting: dict[int, Image.Image] = {}
+                failed: list[tuple[str, str]] = []
+                for place, resized in islice(photos, len(share)):
+                    if isinstance(resized, PhotoError):
+                        failed.append((str(mine[place]), str(resized)))
+                    else:
+                        waiting[mine[place]] = resized
+                for view in range(shape[1] if waiting else 0):
+                    table[list(waiting), view] = self._embed(waiting, contents, view)
+                table.flush()
+                unreadable.update(self.processes.gather_rows(failed))  # and all have written their rows
+                done = min(len(paths), done + self.processes.count * _IMAGES_PER_BATCH)
+                if self.processes.main:
+                    _write_json(state_file, {"done": done, "unreadable": unreadable})
+                progress.update(done - progress.n)
+        if not rounds and self.processes.main:
+            _write_json(state_file, state)
+
+    def _rounds(self, done: int, total: int) -> Iterator[range]:
+        """The rows of this process, a batch of each round in which every process has one."""
+        step = self.processes.count * _IMAGES_PER_BATCH
+        for first in range(done, total, step):
+            mine = first + self.processes.index * _IMAGES_PER_BATCH
+            yield range(min(mine, total), min(mine + _IMAGES_PER_BATCH, total))
 
     def _embed(self, images: dict[int, Image.Image], contents: Sequence[str], view: int) -> NDArray[np.float32]:
         """Features (N, C) of one view of resized images."""

@@ -19,14 +19,16 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 from tqdm import tqdm
 
-from isic_screen.errors import TrainingError
+from isic_screen.errors import RecipeError, TrainingError
 from isic_screen.network import ScreenNet
+from isic_screen.processes import ALONE, Processes
 from isic_screen.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from isic_screen.training.distortion import Distortion
+from isic_screen.training.distortion import Distortion, Part
 from isic_screen.training.precision import FastDepthwise, amp_dtype, autocast
 from isic_screen.training.progress import say
 from isic_screen.training.recipe import FineTuneRecipe
 from isic_screen.training.sampling import DIAGNOSES, NO_DIAGNOSIS, draw
+from isic_screen.training.whole_batch import WholeBatch
 
 _SIZE_STEP = 16  # pixels by which training images grow
 _MOMENTS = (0.9, 0.99)  # a short run: AdamW's usual 0.999 would average over half of it
@@ -68,11 +70,10 @@ def screening_loss(
     smoothed = targets * (1 - recipe.label_smoothing) + recipe.label_smoothing / 2
     loss = binary_cross_entropy_with_logits(logits, smoothed)
     known = diagnoses != NO_DIAGNOSIS
-    if recipe.diagnosis_weight and known.any():
-        # Over the whole batch: a batch with few known diagnoses must not make each of them count for more.
-        total = cross_entropy(diagnosis_logits[known], diagnoses[known], reduction="sum")
-        loss = loss + recipe.diagnosis_weight * total / len(targets)
-    return loss
+    # Over the whole batch: a batch with few known diagnoses must not make each of them count for more. With none it is
+    # 0, and still there: processes that share a batch must all have a gradient of every weight.
+    total = cross_entropy(diagnosis_logits[known], diagnoses[known], reduction="sum")
+    return loss + recipe.diagnosis_weight * total / len(targets)
 
 
 def rate_at(step: int, steps: int, warm_up: int) -> float:
@@ -103,13 +104,21 @@ def fine_tune(
     fingerprint: str = "",
     resume: bool = False,
     quiet: bool = False,
+    processes: Processes = ALONE,
 ) -> list[dict[str, float]]:
     """Train `network` in place, leave it with its averaged weights in eval mode, and return one row an epoch.
 
     An epoch is `recipe.epoch_images` draws. With `checkpoint` the state is saved after every epoch, and `resume` goes
-    on from it to the weights that the uninterrupted run would have had (on the same machine). Raises TrainingError
-    when the loss is not finite.
+    on from it to the weights that the uninterrupted run would have had (on the same machine). Several `processes` share
+    every batch and come to the weights of one, but for rounding. Raises TrainingError when the loss is not finite and
+    RecipeError when the batch size is no multiple of the number of processes.
     """
+    if recipe.batch_size % processes.count:
+        raise RecipeError(
+            f"{processes.count} processes cannot share a batch of {recipe.batch_size} evenly: "
+            f"--set batch_size={-(-recipe.batch_size // processes.count) * processes.count}."
+        )
+    quiet = quiet or not processes.main
     torch.manual_seed(recipe.seed)
     module = WithDiagnosis(network).to(device).to(memory_format=torch.channels_last)
     network.freeze_stages(recipe.frozen_stages)
@@ -133,11 +142,12 @@ def fine_tune(
         say(f"Resumed after epoch {len(history)}.", quiet=quiet)
 
     steps_an_epoch = max(1, recipe.epoch_images // recipe.batch_size)
-    run = _Run(module, average, optimizer, scaler, recipe, device, dtype, steps_an_epoch)
+    parallel = processes.parallel(module)
+    run = _Run(module, parallel, average, optimizer, scaler, recipe, device, dtype, steps_an_epoch, processes)
     while len(history) < recipe.epochs:
         history.append(run.epoch(len(history) + 1, images, quiet))
         say(_table_row(history[-1]), quiet=quiet)
-        if checkpoint is not None:
+        if checkpoint is not None and processes.main:
             save_checkpoint(
                 checkpoint,
                 Checkpoint(
@@ -161,6 +171,8 @@ class _Run:
     """What an epoch works on."""
 
     module: WithDiagnosis
+    parallel: nn.Module
+    """`module` itself, or what spreads it over several processes."""
     average: ModelEmaV3
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
@@ -168,6 +180,7 @@ class _Run:
     device: torch.device
     dtype: torch.dtype
     steps: int
+    processes: Processes
 
     def epoch(self, epoch: int, images: TrainingImages, quiet: bool) -> dict[str, float]:
         """Train for one epoch (from 1) and return its row of the history."""
@@ -194,10 +207,12 @@ class _Run:
             self.average.update(self.module, step=(epoch - 1) * self.steps + step + 1)
         targets = images.targets[chosen]
         seen_both = 0 < targets.sum() < len(targets)
+        # (processes, steps, images of a share): in the order of the draws when steps come first.
+        all_logits = np.stack(self.processes.gather(np.stack(logits)), axis=1).reshape(-1)
         return {
             "epoch": epoch,
-            "train_loss": float(np.mean(losses)),
-            "train_auc": float(roc_auc_score(targets, np.concatenate(logits))) if seen_both else math.nan,
+            "train_loss": float(np.mean(self.processes.gather(np.mean(losses)))),
+            "train_auc": float(roc_auc_score(targets, all_logits)) if seen_both else math.nan,
             "learning_rate": self.optimizer.param_groups[-1]["lr"],
             "seconds": time.perf_counter() - started,
         }
@@ -210,16 +225,18 @@ class _Run:
         size: int,
         random: np.random.Generator,
     ) -> tuple[float, NDArray[np.float32]]:
-        """One batch: its loss and its melanoma logits."""
-        network = self.module.network
+        """This process's share of one batch: its loss and its melanoma logits."""
+        network, total = self.module.network, len(places)
+        share = self.processes.share(total)
+        places = places[share]
         pixels = images.pixels[images.rows[places]]
-        batch = distortion(pixels, size, self.device, random)
+        batch = distortion(pixels, size, self.device, random, Part(share.start, share.stop, total))
         batch = network.input_spec.normalise(batch).contiguous(memory_format=torch.channels_last)
         targets = torch.from_numpy(images.targets[places]).float().to(self.device)
         diagnoses = torch.from_numpy(images.diagnoses[places]).to(self.device)
         self.optimizer.zero_grad(set_to_none=True)
-        with autocast(self.device, self.dtype), FastDepthwise():
-            logits, diagnosis_logits = self.module(batch)
+        with autocast(self.device, self.dtype), FastDepthwise(), WholeBatch(self.processes, total):
+            logits, diagnosis_logits = self.parallel(batch)
         loss = screening_loss(logits.float(), diagnosis_logits.float(), targets, diagnoses, self.recipe)
         self.scaler.scale(loss).backward()
         self.scaler.step(self.optimizer)

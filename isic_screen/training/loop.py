@@ -14,11 +14,13 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from tqdm import tqdm
 
 from isic_screen.errors import TrainingError
+from isic_screen.processes import ALONE, Processes
 from isic_screen.training.batches import Batches
 from isic_screen.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from isic_screen.training.precision import amp_dtype, autocast
 from isic_screen.training.progress import say
 from isic_screen.training.recipe import HeadRecipe
+from isic_screen.training.whole_batch import WholeBatch
 
 
 @dataclass(frozen=True)
@@ -37,12 +39,14 @@ def positive_weight(recipe: HeadRecipe, targets: NDArray[np.int64]) -> float:
     return (len(targets) - positives) / positives
 
 
-def predict(module: nn.Module, batches: Batches, device: torch.device) -> NDArray[np.float64]:
+def predict(
+    module: nn.Module, batches: Batches, device: torch.device, processes: Processes = ALONE
+) -> NDArray[np.float64]:
     """Logits (N,) of a part in order, in fp32, dropout off."""
     module.eval()
     with torch.inference_mode():
-        logits = [module(inputs.to(device)).double().cpu() for inputs in batches.plain()]
-    return torch.cat(logits).numpy()
+        logits = [module(inputs.to(device)).double().cpu().numpy() for inputs in batches.plain()]
+    return np.concatenate(processes.gather_rows(logits))
 
 
 def fit(
@@ -56,13 +60,17 @@ def fit(
     fingerprint: str = "",
     resume: bool = False,
     quiet: bool = False,
+    processes: Processes = ALONE,
 ) -> Fit:
     """Train `module` (inputs -> logits (B,)) and leave it with the weights of the epoch of best validation AUC.
 
     Both parts need both classes. With `checkpoint` the state is saved after every epoch, and `resume` goes on from it
-    to the result that the uninterrupted run would have had. Raises TrainingError when the loss is not finite.
+    to the result that the uninterrupted run would have had. Several `processes`, which the batches must know as well,
+    come to the result of one, but for rounding. Raises TrainingError when the loss is not finite.
     """
+    quiet = quiet or not processes.main
     module.to(device)
+    parallel = processes.parallel(module)
     parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
     optimizer = torch.optim.Adam(parameters, lr=recipe.learning_rate)
     scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(
@@ -92,8 +100,8 @@ def fit(
         learning_rate = optimizer.param_groups[0]["lr"]
         # Dropout draws from torch's own stream: seeding it by epoch makes a resumed epoch equal to the first go.
         torch.manual_seed(recipe.seed * 100_003 + epoch)
-        train_loss = _train_epoch(module, training, epoch, optimizer, scaler, weight, dtype, device, quiet)
-        logits = predict(module, validation, device)
+        train_loss = _train_epoch(parallel, training, epoch, optimizer, scaler, weight, dtype, device, quiet, processes)
+        logits = predict(module, validation, device, processes)
         auc = float(roc_auc_score(validation.targets, logits))
         scheduler.step(auc)
         row = {
@@ -106,7 +114,7 @@ def fit(
         }
         state.add(row, module)
         say(_table_row(row), quiet=quiet)
-        if checkpoint is not None:
+        if checkpoint is not None and processes.main:
             whole = Checkpoint(
                 fingerprint=fingerprint,
                 history=state.history,
@@ -151,6 +159,7 @@ def _train_epoch(
     dtype: torch.dtype,
     device: torch.device,
     quiet: bool,
+    processes: Processes,
 ) -> float:
     """Mean loss of one epoch."""
     module.train()
@@ -158,25 +167,27 @@ def _train_epoch(
     batches = tqdm(
         training.training(epoch), total=len(training), desc=f"Epoch {epoch}", unit="batch", leave=False, disable=quiet
     )
-    for inputs, targets in batches:
+    for step, (inputs, targets, batch_size) in enumerate(batches):
         inputs, targets = inputs.to(device), targets.to(device)
         optimizer.zero_grad(set_to_none=True)
-        with autocast(device, dtype):
+        with autocast(device, dtype), WholeBatch(processes, batch_size):
             logits = module(inputs)
         # Outside autocast: the exponentials of the loss need fp32.
-        loss = binary_cross_entropy_with_logits(logits.float(), targets, pos_weight=weight)
+        losses = binary_cross_entropy_with_logits(logits.float(), targets, pos_weight=weight, reduction="sum")
+        # The mean over the processes, which is what they make of their gradients, is the mean over the batch.
+        loss = losses * (processes.count / batch_size)
         if not torch.isfinite(loss):
             raise TrainingError(
-                f"The loss became {loss.item()} in epoch {epoch}, batch {count // max(len(targets), 1) + 1}. "
+                f"The loss became {loss.item()} in epoch {epoch}, batch {step + 1}. "
                 "Lower learning_rate, or turn mixed precision off with --set amp=false; "
                 "the last checkpoint is from before."
             )
         scaler.scale(loss).backward()
         scaler.step(optimizer)
         scaler.update()
-        total += loss.item() * len(targets)
-        count += len(targets)
-    return total / count
+        total += losses.item()
+        count += batch_size
+    return sum(processes.gather(total)) / count
 
 
 def _weighted_loss(logits: NDArray[np.float64], targets: NDArray[np.int64], weight: float) -> float:

@@ -28,6 +28,7 @@ from isic_screen.training.whole_network import WholeNetwork
 
 CALIBRATION_FOLDS = 5
 RECIPE_FILE = "recipe.toml"
+MODEL_FILE = "model.safetensors"
 
 
 @dataclass(frozen=True)
@@ -45,10 +46,12 @@ class _Trained:
 def train(folders: Sequence[Path], recipe: Recipe, about: dict[str, Any], setting: Setting) -> Path:
     """Run `recipe` on the data sets in `folders`; returns the path of the model file.
 
+    Of several processes only the main one calibrates, reports and writes; the others are done before it.
     Raises a ScreenError when data, recipe or weights are not usable; everything that can be checked is checked
     before the first epoch.
     """
     _refuse_another_run(setting.out, recipe, setting.resume)
+    setting.processes.wait()  # until none looks any more, as the main one will write there
     data = read_sources(folders)
     for warning in data.warnings:
         say(f"Warning: {warning}")
@@ -58,7 +61,9 @@ def train(folders: Sequence[Path], recipe: Recipe, about: dict[str, Any], settin
         trained = _train_head(data, recipe, setting)
     else:
         raise TypeError(f"a recipe of an unknown kind: {type(recipe).__name__}")
-    return _finish(trained, data, recipe, about, setting)
+    if setting.processes.main:
+        _finish(trained, data, recipe, about, setting)
+    return setting.out / MODEL_FILE
 
 
 def _train_head(data: DataSet, recipe: HeadRecipe, setting: Setting) -> _Trained:
@@ -66,7 +71,7 @@ def _train_head(data: DataSet, recipe: HeadRecipe, setting: Setting) -> _Trained
     out = setting.out
     _check_splits(data.rows, recipe)
     run = Experiment.prepare(data, recipe, setting)
-    _take_folder(out, recipe)
+    _take_folder(setting, recipe)
     parts = run.split()
     validation = run.rows[parts == VALIDATION]
 
@@ -74,7 +79,7 @@ def _train_head(data: DataSet, recipe: HeadRecipe, setting: Setting) -> _Trained
     calibration_folds = run.folds_of(validation, _calibration_folds(validation))
     say(f"Training on {_count(run.rows[parts == TRAIN])}; validating on {_count(validation)}.")
     head, finished = run.fit_part(parts == TRAIN, parts == VALIDATION, out / "checkpoint.safetensors")
-    _write_history(out, finished.history, save_curves)
+    _write_history(setting, finished.history, save_curves)
 
     if recipe.folds:
         held_out = run.cross_validate()
@@ -98,11 +103,11 @@ def _train_whole(data: DataSet, recipe: FineTuneRecipe, setting: Setting) -> _Tr
     """A whole network on all images; what it can do is judged by its twins in cross-validation."""
     _check_splits(data.rows, recipe)
     run = WholeNetwork.prepare(data, recipe, setting)
-    _take_folder(setting.out, recipe)
+    _take_folder(setting, recipe)
     held_out = run.cross_validate(run.folds())
     say(f"All images: training on {_count(run.rows)}.")
     network, history = run.fit(run.rows, setting.out / "checkpoint.safetensors")
-    _write_history(setting.out, history, save_fine_tuning_curves)
+    _write_history(setting, history, save_fine_tuning_curves)
     # The cut-off comes from held-out photos: to the network that was trained on them they would look too familiar.
     cut_off = cut_off_of(held_out["novelty"].to_numpy(float), held_out["source"].to_numpy(str))
     novelty = run.fit_novelty(network, run.rows).with_cut_off(cut_off)
@@ -116,7 +121,7 @@ def _train_whole(data: DataSet, recipe: FineTuneRecipe, setting: Setting) -> _Tr
     return _Trained(network, held_out, basis, history, facts, novelty)
 
 
-def _finish(trained: _Trained, data: DataSet, recipe: Recipe, about: dict[str, Any], setting: Setting) -> Path:
+def _finish(trained: _Trained, data: DataSet, recipe: Recipe, about: dict[str, Any], setting: Setting) -> None:
     """Calibrate on the held-out predictions, report, and write the model file."""
     out, held_out, basis = setting.out, trained.held_out, trained.basis
     if recipe.split == "image":
@@ -172,9 +177,8 @@ def _finish(trained: _Trained, data: DataSet, recipe: Recipe, about: dict[str, A
         metrics={"basis": basis, **metrics},
         **about,
     )
-    save_model(out / "model.safetensors", trained.network, facts, trained.novelty)
-    say(f"Wrote {out / 'model.safetensors'}")
-    return out / "model.safetensors"
+    save_model(out / MODEL_FILE, trained.network, facts, trained.novelty)
+    say(f"Wrote {out / MODEL_FILE}")
 
 
 def _reference(held_out: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
@@ -190,10 +194,12 @@ def _sources(rows: pd.DataFrame) -> dict[str, dict[str, int]]:
     return {str(source): counts_of(part) for source, part in rows.groupby("source")}
 
 
-def _take_folder(out: Path, recipe: Recipe) -> None:
+def _take_folder(setting: Setting, recipe: Recipe) -> None:
     """Only when data and recipe were found usable: after a mistake the same command can be given again."""
-    out.mkdir(parents=True, exist_ok=True)
-    (out / RECIPE_FILE).write_text(recipe.to_toml(), encoding="utf-8")
+    if setting.processes.main:
+        setting.out.mkdir(parents=True, exist_ok=True)
+        (setting.out / RECIPE_FILE).write_text(recipe.to_toml(), encoding="utf-8")
+    setting.processes.wait()
 
 
 def _check_splits(rows: pd.DataFrame, recipe: Recipe) -> None:
@@ -219,10 +225,13 @@ def _refuse_another_run(out: Path, recipe: Recipe, resume: bool) -> None:
         raise TrainingError(f"{out} holds a run with another recipe. Give the same one, or another --out.")
 
 
-def _write_history(out: Path, epochs: list[dict[str, float]], draw: Callable[[pd.DataFrame, Path], None]) -> None:
-    history = pd.DataFrame(epochs)
-    history.to_csv(out / "history.csv", index=False)
-    draw(history, out / "curves.png")
+def _write_history(
+    setting: Setting, epochs: list[dict[str, float]], draw: Callable[[pd.DataFrame, Path], None]
+) -> None:
+    if setting.processes.main:
+        history = pd.DataFrame(epochs)
+        history.to_csv(setting.out / "history.csv", index=False)
+        draw(history, setting.out / "curves.png")
 
 
 def counts_of(rows: pd.DataFrame) -> dict[str, int]:

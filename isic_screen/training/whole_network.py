@@ -62,7 +62,7 @@ class WholeNetwork:
         except ValueError as error:
             raise RecipeError(f"frozen_stages: {error}.") from error
         rows = data.rows.reset_index(drop=True)
-        pixels = cached_pixels(rows["path"].tolist(), recipe.pixels, setting.cache, setting.workers)
+        pixels = cached_pixels(rows["path"].tolist(), recipe.pixels, setting.cache, setting.workers, setting.processes)
         unreadable = list(pixels.unreadable.values())
         if unreadable:
             say(f"Warning: {len(unreadable)} of {len(rows)} images cannot be read and are set aside:")
@@ -78,7 +78,8 @@ class WholeNetwork:
                 raise TrainingError(f"{self.setting.split_file} has two parts: fine-tuning needs fold numbers.")
         else:
             folds = fold_rows(self.rows, folds=self.recipe.folds, by=unit_of(self.recipe), seed=self.recipe.seed)
-        save_split(self.setting.out / "split.csv", self.rows, folds)
+        if self.setting.processes.main:
+            save_split(self.setting.out / "split.csv", self.rows, folds)
         if warning := leak(self.rows, folds):
             say(f"Warning: {warning}")
         return folds
@@ -97,7 +98,7 @@ class WholeNetwork:
             held_out, training = self.rows[folds == fold], self.rows[folds != fold]
             file = self.setting.out / "folds" / f"fold-{fold + 1}.csv"
             fingerprint = self._fingerprint(training)
-            found.loc[held_out.index] = self._finished(file, held_out, fingerprint)
+            found.loc[held_out.index] = self.setting.processes.from_main(self._finished(file, held_out, fingerprint))
             if found.loc[held_out.index, "logit"].isna().any():
                 network, _ = self.fit(training, file.with_suffix(".safetensors"), fingerprint)
                 seen = self.look(network, held_out["path"].tolist())
@@ -108,8 +109,9 @@ class WholeNetwork:
                 features = seen.features.numpy()
                 found.loc[held_out.index, "camera"] = probe_camera(features, held_out, seed=self.recipe.seed)
                 table = held_out[["source", "image_id"]].join(found).assign(fingerprint=fingerprint)
-                with whole_file(file) as unfinished:
-                    table.to_csv(unfinished, index=False, float_format="%.9g")
+                if self.setting.processes.main:
+                    with whole_file(file) as unfinished:
+                        table.to_csv(unfinished, index=False, float_format="%.9g")
         return self.rows.assign(**{name: found[name] for name in _HELD_OUT_COLUMNS}, fold=folds)
 
     def fit(
@@ -141,6 +143,7 @@ class WholeNetwork:
             checkpoint=checkpoint,
             fingerprint=fingerprint or self._fingerprint(training),
             resume=self.setting.resume,
+            processes=self.setting.processes,
         )
         return network, history
 
@@ -153,12 +156,16 @@ class WholeNetwork:
 
     def look(self, network: ScreenNet, paths: Sequence[str]) -> Whole:
         """What the network sees, in fp32 of N photos as they are served."""
-        device = self.setting.device
+        device, processes = self.setting.device, self.setting.processes
         network.to(device).eval()
         seen, waiting = list[Whole](), list[Tensor]()
+        paths = paths[processes.share(len(paths))]
         photos = read_photos(paths, network.input_spec, self.setting.workers)
+        quiet = not processes.main
         with torch.inference_mode():
-            for place, tensor in tqdm(photos, desc="Scoring", unit="image", total=len(paths), leave=False):
+            for place, tensor in tqdm(
+                photos, desc="Scoring", unit="image", total=len(paths), leave=False, disable=quiet
+            ):
                 if isinstance(tensor, PhotoError):  # unreadable images were set aside before: this one changed since
                     raise TrainingError(f"An image became unreadable during training: {tensor}")
                 waiting.append(tensor)
@@ -166,6 +173,7 @@ class WholeNetwork:
                     batch = torch.stack(waiting).to(device, memory_format=torch.channels_last)
                     seen.append(Whole(*(tensor.float().cpu() for tensor in network.forward_whole(batch))))
                     waiting.clear()
+        seen = processes.gather_rows(seen)
         return Whole(*(torch.cat(tensors) for tensors in zip(*seen, strict=True)))
 
     def _fingerprint(self, training: pd.DataFrame) -> str:
