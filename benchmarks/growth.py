@@ -1,0 +1,301 @@
+"""How the stages of training grow with the number of images: 1,000, the 33,126 of ISIC 2020, the 400,000 of ISIC 2024.
+
+    python -m benchmarks.growth [--sizes N …] [--real DIR] [--folder DIR] [--model-images N]
+
+The label table of up to 33,126 images is the official one of ISIC 2020, when `--real` has it. Its photos are not at
+hand in full, so a few stand-ins are made from real ones, at the sizes and in the shares of the originals, and linked
+under every name: each is read, hashed and decoded for every image, from the system's file cache. Larger sets have
+tiles of 100 to 200 pixels, as ISIC 2024 has, and tables that are made up.
+
+Each stage runs in a process of its own, so that its memory is its own. Stages whose cost an image does not depend on
+the number of images (a training step, scoring) are timed on `--model-images` of them, and said to be so. Writes
+benchmarks/results/growth.json and the figure assets/benchmarks/growth.png.
+"""
+
+import argparse
+import multiprocessing
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from PIL import Image
+
+from benchmarks.measure import ROOT, write_result
+from isic_screen.calibration import fit_platt
+from isic_screen.data.splits import fold_rows
+from isic_screen.data.tables import DataSet, read_sources
+from isic_screen.evaluation.figure_style import BLUE, GREEN, GREY, VERMILLION, label_axes, new_figure, save, set_title
+from isic_screen.evaluation.report import write_report
+from isic_screen.network import build_network
+from isic_screen.training.experiment import Setting
+from isic_screen.training.pixels import cached_pixels
+from isic_screen.training.recipe import FineTuneRecipe, load_recipe
+from isic_screen.training.sampling import sampling_weights
+from isic_screen.training.whole_network import WholeNetwork
+
+SIZES = (1_000, 33_126, 400_000)
+CHALLENGE = 33_126
+TABLE = "ISIC_2020_Training_GroundTruth_v2.csv"
+STAND_INS = 60
+SECONDS_BETWEEN_LOOKS = 0.05
+FIGURE = ROOT / "assets" / "benchmarks" / "growth.png"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A data set of `images` in `folder`, decoded to squares of `pixels`."""
+
+    images: int
+    folder: Path
+    cache: Path
+    pixels: int
+    model_images: int
+
+    def data(self) -> DataSet:
+        return read_sources([self.folder])
+
+    def recipe(self) -> FineTuneRecipe:
+        recipe = load_recipe(
+            "screen", ["epochs=1", "first_size=176", f"pixels={self.pixels}", f"epoch_images={self.model_images}"]
+        )
+        assert isinstance(recipe, FineTuneRecipe)
+        return recipe
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES), metavar="N")
+    parser.add_argument("--real", type=Path, default=ROOT.parent / "shared" / "data" / "isic2020", metavar="DIR")
+    parser.add_argument("--folder", type=Path, metavar="DIR", help="where the sets are made; needs 25 GB free")
+    parser.add_argument("--model-images", type=int, default=640, metavar="N")
+    given = parser.parse_args()
+    found: list[dict[str, Any]] = []
+    for size in given.sizes:
+        with tempfile.TemporaryDirectory(dir=given.folder) as folder:
+            # A table of 400,000 squares of 224 pixels takes 60 GB; tiles are hardly larger than 96.
+            case = Case(
+                size, Path(folder) / "set", Path(folder) / "cache", 224 if size <= CHALLENGE else 96, given.model_images
+            )
+            described = make_set(case, given.real)
+            stages = {}
+            for stage in STAGES:
+                stages[stage.__name__] = measured = run_alone(stage, case)
+                print(size, stage.__name__, measured, flush=True)
+            found.append({"images": size, **described, "pixels": case.pixels, "stages": stages})
+    write_result("growth", {"model_images": given.model_images, "sizes": found})
+    FIGURE.parent.mkdir(exist_ok=True)
+    draw(found, FIGURE)
+
+
+def make_set(case: Case, real: Path) -> dict[str, object]:
+    """Write the table and link the photos; what they are."""
+    random = np.random.default_rng(0)
+    photos = case.folder / "train"
+    photos.mkdir(parents=True)
+    challenge = case.images <= CHALLENGE
+    table = pd.read_csv(real / TABLE) if challenge and (real / TABLE).is_file() else made_up_table(case.images, random)
+    table = table.head(case.images)
+    table.to_csv(case.folder / "train.csv", index=False)
+    stand_ins = [_stand_in(number, real, challenge, random) for number in range(STAND_INS)]
+    sides = []
+    for number, picture in enumerate(stand_ins):
+        picture.save(case.folder / f"{number}.jpg", quality=92)
+        sides.append(picture.size)
+    chosen = random.integers(0, STAND_INS, len(table))
+    for name, number in zip(table["image_name"], chosen, strict=True):
+        os.link(case.folder / f"{number}.jpg", photos / f"{name}.jpg")
+    sizes_on_disk = [(case.folder / f"{number}.jpg").stat().st_size for number in range(STAND_INS)]
+    for number in range(STAND_INS):
+        (case.folder / f"{number}.jpg").unlink()
+    return {
+        "melanomas": int(table["target"].sum()),
+        "patients": int(table["patient_id"].nunique()),
+        "megapixels_an_image": round(float(np.mean([w * h / 1e6 for w, h in sides])), 2),
+        "megabytes_an_image": round(float(np.mean(sizes_on_disk)) / 1e6, 3),
+    }
+
+
+def made_up_table(count: int, random: np.random.Generator) -> pd.DataFrame:
+    """Labels of the shape of ISIC 2024's: 1 malignant in 1,000, and some 400 images a patient."""
+    target = (random.random(count) < 0.001).astype(int)
+    return pd.DataFrame(
+        {
+            "image_name": [f"ISIC_{number:07}" for number in range(count)],
+            "patient_id": [f"IP_{number:07}" for number in random.integers(0, max(20, count // 400), count)],
+            "sex": random.choice(["male", "female"], count),
+            "age_approx": random.integers(4, 17, count) * 5.0,
+            "anatom_site_general_challenge": random.choice(["torso", "head/neck", "lower extremity"], count),
+            "diagnosis": np.where(target == 1, "melanoma", "unknown"),
+            "benign_malignant": np.where(target == 1, "malignant", "benign"),
+            "target": target,
+        }
+    )
+
+
+def _stand_in(number: int, real: Path, challenge: bool, random: np.random.Generator) -> Image.Image:
+    """A real photo at the size of an original of ISIC 2020, or of a tile; a made-up one where there are none."""
+    sizes = real / "original_size.csv"
+    if challenge and sizes.is_file() and (real / "train.csv").is_file():
+        benign = pd.read_csv(real / "train.csv").query("target == 0")["image_name"]
+        originals = pd.read_csv(sizes).set_index("image_name").loc[benign]
+        row = originals.iloc[len(originals) * number // STAND_INS]
+        size = (int(row["width"]), int(row["height"]))
+    else:
+        side = int(random.integers(100, 200)) if not challenge else 1500
+        size = (side, side)
+    photos = sorted(real.rglob("*.jpg"))
+    if photos:
+        with Image.open(photos[number * 7 % len(photos)]) as photo:
+            return photo.convert("RGB").resize(size, Image.Resampling.BICUBIC)
+    return Image.fromarray(random.integers(0, 255, (size[1] // 16, size[0] // 16, 3), np.uint8)).resize(size)
+
+
+Work = tuple[int, Callable[[], object]]
+"""How many images a stage sees to, and what of it is timed: what comes before belongs to other stages."""
+
+
+def tables(case: Case) -> Work:
+    """Read and check the label table and find every photo."""
+    return case.images, case.data
+
+
+def split(case: Case) -> Work:
+    """Five folds by patient, and how often each image is drawn."""
+    rows, recipe = case.data().rows, case.recipe()
+
+    def work() -> None:
+        fold_rows(rows, folds=5)
+        sampling_weights(
+            rows,
+            source_power=recipe.source_power,
+            melanoma_share=recipe.melanoma_share,
+            diagnosis_power=recipe.diagnosis_power,
+            within_camera=recipe.within_camera,
+        )
+
+    return len(rows), work
+
+
+def decode(case: Case) -> Work:
+    """Hash every file and decode it into the cache."""
+    paths = case.data().rows["path"].tolist()
+    return len(paths), lambda: cached_pixels(paths, case.pixels, case.cache, os.cpu_count() or 1)
+
+
+def decoded_before(case: Case) -> Work:
+    """The same once the cache is there: the hashes alone."""
+    return decode(case)
+
+
+def training_steps(case: Case) -> Work:
+    """Steps of the screen recipe at its full image size, on decoded images; as many at every size of set."""
+    run = _run(case)
+    return case.model_images, lambda: run.fit(run.rows, case.cache / "checkpoint.safetensors")
+
+
+def scoring(case: Case) -> Work:
+    """Photos decoded and seen by the network as held-out images are; as many at every size of set."""
+    run = _run(case)
+    network = build_network(
+        run.recipe.backbone, weights=None, hidden=run.recipe.hidden, input_size=run.recipe.input_size
+    )
+    paths = run.rows["path"].tolist()[: case.model_images]
+    return len(paths), lambda: run.look(network, paths)
+
+
+def report(case: Case) -> Work:
+    """Calibration and the whole evaluation report, with its bootstraps, on scores that are drawn."""
+    rows = case.data().rows
+    logit = np.random.default_rng(0).normal(size=len(rows)) + 1.5 * rows["target"]
+
+    def work() -> None:
+        probability = fit_platt(logit, rows["target"], prevalence=0.018).probability(logit)
+        predictions = rows.assign(logit=logit, probability=probability)
+        write_report(case.cache / "report", predictions, prevalence=0.018, title="Drawn scores")
+
+    return len(rows), work
+
+
+STAGES = (tables, split, decode, decoded_before, training_steps, scoring, report)
+CONSTANT = (training_steps, scoring)
+
+
+def _run(case: Case) -> WholeNetwork:
+    setting = Setting(case.cache / "run", case.cache, torch.device("cpu"), os.cpu_count() or 1)
+    return WholeNetwork.prepare(case.data(), case.recipe(), setting)
+
+
+def run_alone(stage: Callable[[Case], Work], case: Case) -> dict[str, float]:
+    """Seconds, milliseconds an image and the peak of memory in MB of a stage in a process of its own."""
+    receiving, sending = multiprocessing.get_context("spawn").Pipe(duplex=False)
+    process = multiprocessing.get_context("spawn").Process(target=_measure, args=(stage, case, sending))
+    process.start()
+    sending.close()
+    try:
+        measured: dict[str, float] = receiving.recv()
+    except EOFError:
+        raise SystemExit(f"{stage.__name__} of {case.images} images failed.") from None
+    process.join()
+    return measured
+
+
+def _measure(stage: Callable[[Case], Work], case: Case, sending: Any) -> None:
+    peak, done = [0.0], threading.Event()
+
+    def watch() -> None:
+        while not done.wait(SECONDS_BETWEEN_LOOKS):
+            peak[0] = max(peak[0], own_memory())
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        images, work = stage(case)
+        started = time.perf_counter()
+        work()
+        seconds = time.perf_counter() - started
+    finally:
+        done.set()
+        watching.join()
+    sending.send(
+        {
+            "images": images,
+            "seconds": round(seconds, 2),
+            "ms_an_image": round(1000 * seconds / images, 4),
+            "peak_mb": round(max(peak[0], own_memory())),
+        }
+    )
+
+
+def own_memory() -> float:
+    """MB of memory of this process that are no pages of files, which the system takes back when it needs them."""
+    with open("/proc/self/status", encoding="ascii") as file:
+        lines = dict(line.split(":", 1) for line in file)
+    return sum(int(lines[name].split()[0]) for name in ("RssAnon", "RssShmem")) / 1000
+
+
+def draw(found: list[dict[str, Any]], path: Path) -> None:
+    """Minutes of each stage against the number of images, both on logarithmic scales."""
+    figure, (axes,) = new_figure(width=6.4, height=4.6)
+    images = [case["images"] for case in found]
+    looks = ((BLUE, "o"), (VERMILLION, "s"), (GREEN, "^"), (GREY, "D"), (BLUE, "v"))
+    growing = [stage.__name__ for stage in STAGES if stage not in CONSTANT]
+    for name, (colour, marker) in zip(growing, looks, strict=True):
+        minutes = [case["stages"][name]["seconds"] / 60 for case in found]
+        axes.loglog(images, minutes, color=colour, marker=marker, linewidth=1.2, label=name.replace("_", " "))
+    axes.set_xticks(images, [f"{count:,}" for count in images])
+    axes.legend(frameon=False, fontsize=8.5)
+    label_axes(axes, "images", "minutes on two cores")
+    set_title(axes, "What a larger set costs before and after training", "each stage in a process of its own")
+    save(figure, path)
+
+
+if __name__ == "__main__":
+    main()
