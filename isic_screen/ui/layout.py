@@ -26,8 +26,20 @@ def theme() -> gr.themes.Base:
     base = gr.themes.Base(
         primary_hue="teal", neutral_hue="slate", font=system, font_mono=["ui-monospace", "Menlo", "monospace"]
     )
-    # Gradio's own hints are too pale to be read (a contrast of 2.6).
-    return base.set(block_info_text_color="*neutral_600", block_info_text_color_dark="*neutral_300")
+    # Gradio's own hints, buttons, tabs and links are too pale to be read (contrasts of 2.5 to 4).
+    return base.set(
+        block_info_text_color="*neutral_600",
+        block_info_text_color_dark="*neutral_300",
+        button_primary_background_fill="*primary_700",
+        button_primary_background_fill_hover="*primary_800",
+        button_primary_background_fill_dark="*primary_700",
+        button_primary_background_fill_hover_dark="*primary_600",
+        color_accent="*primary_700",
+        link_text_color_dark="*secondary_300",
+        link_text_color_hover_dark="*secondary_200",
+        link_text_color_visited_dark="*secondary_300",
+        link_text_color_active_dark="*secondary_300",
+    )
 
 
 def build_page(screener: Screener) -> gr.Blocks:
