@@ -1,7 +1,7 @@
-"""Spoilt photos, model files, tables and recipes: only errors of ours may come out, soon and in bounded memory.
+"""Spoilt photos, ZIPs, model files, tables and recipes: only errors of ours may come out, soon and in bounded memory.
 
-    python -m benchmarks.fuzz [--cases N] [--seed S] [--first N] [--seconds T] [--only photos|models|tables|recipes]
-                              [--out DIR] [--case-seconds T] [--case-megabytes N]
+    python -m benchmarks.fuzz [--cases N] [--seed S] [--first N] [--seconds T] [--only KIND] [--out DIR]
+                              [--case-seconds T] [--case-megabytes N]
 
 Small valid files of each kind are made on the spot and spoilt (see fuzz_targets.py and mutations.py). A case is told by
 its kind, seed and number, and comes out the same again: `--only photos --seed 0 --first 123 --cases 1`. Every case runs
@@ -30,9 +30,17 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from benchmarks.fuzz_targets import TARGETS, Files, Target
+from benchmarks.fuzz_archives import Archives
+from benchmarks.fuzz_targets import Files, Models, Photos, Recipes, Tables, Target
 from isic_screen.errors import ScreenError
 
+TARGETS: dict[str, type[Target]] = {
+    "photos": Photos,
+    "archives": Archives,
+    "models": Models,
+    "tables": Tables,
+    "recipes": Recipes,
+}
 MESSAGE_LENGTH = 2000
 """A message for people; a file that is quoted whole in one is a finding."""
 _START_SECONDS = 300  # torch is slow to import on a busy machine

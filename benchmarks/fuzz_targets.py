@@ -404,6 +404,3 @@ class Recipes(Target):
         recipe = load_recipe(str(path), [line for line in files["overrides"].decode().split("\n") if line])
         path.write_text(recipe.to_toml(), encoding="utf-8")
         assert load_recipe(str(path)) == recipe, "the recipe does not read back equal"
-
-
-TARGETS: dict[str, type[Target]] = {"photos": Photos, "models": Models, "tables": Tables, "recipes": Recipes}

@@ -20,6 +20,8 @@ MAX_TOTAL_BYTES = 2_000_000_000
 
 _SPLIT_IT = "Split it: the rest is left out."
 _CHUNK = 1 << 20
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""What systems make. Others unpack a chunk without a limit, and LZMA takes as much memory as a file asks for: 4 GB."""
 _NOT_PHOTOS = frozenset({".ds_store", "thumbs.db", "desktop.ini"})  # what systems put beside photos
 _ARCHIVES = frozenset({".zip", ".7z", ".rar", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst"})
 _ZIP_ERRORS = (
@@ -93,7 +95,8 @@ class _TotalReachedError(Exception):
 def _passed_over(member: zipfile.ZipInfo) -> bool:
     parts = PurePosixPath(member.filename.replace("\\", "/")).parts
     last = parts[-1].lower() if parts else ""
-    return member.is_dir() or "__MACOSX" in parts or last in _NOT_PHOTOS
+    # Not its is_dir(), which fails on an empty name.
+    return member.filename.endswith("/") or "__MACOSX" in parts or last in _NOT_PHOTOS
 
 
 def _told_apart(name: str, seen: dict[str, int]) -> str:
@@ -109,6 +112,8 @@ def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo, left: int) -> bytes
         raise PhotoError("is a link, not a photo. Put the photo itself into the ZIP.")
     if PurePosixPath(member.filename).suffix.lower() in _ARCHIVES:
         raise PhotoError("is an archive inside the archive. Unpack it and choose its photos.")
+    if member.compress_type not in _METHODS:
+        raise PhotoError("is packed in an unusual way. Make the ZIP again with your system's own command.")
     chunks, size = [], 0
     try:
         with archive.open(member) as file:

@@ -122,3 +122,20 @@ def test_what_is_no_archive_is_a_sentence(tmp_path, content):
     ((name, found),) = photos_in(path, "photos.zip")
     assert name == "photos.zip"
     assert "damaged ZIP" in str(found)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_a_method_that_may_take_any_memory_is_not_tried(tmp_path, method):
+    """Found by benchmarks.fuzz: a header of LZMA asked for 4 GB."""
+    path = _zip(tmp_path, {"a.jpg": b"A"}, compression=method)
+    assert "packed in an unusual way" in _errors(path)["a.jpg"]
+
+
+def test_a_member_without_a_name_is_read(tmp_path):
+    """Found by benchmarks.fuzz: an empty name has no last letter."""
+    path = tmp_path / "photos.zip"
+    with zipfile.ZipFile(path, "w") as made:
+        for name in ("", "b.jpg"):
+            made.writestr(zipfile.ZipInfo(name), name)
+    assert dict(photos_in(path, "photos.zip")) == {"unnamed": b"", "b.jpg": b"b.jpg"}
+    assert count_in(path) == 2

@@ -6,10 +6,11 @@ from random import Random
 import pytest
 
 from benchmarks import fuzz, mutations
-from benchmarks.fuzz_targets import TARGETS, Files, Target
+from benchmarks.fuzz import TARGETS
+from benchmarks.fuzz_targets import Files, Target
 from isic_screen.errors import PhotoError
 
-CASES = {"photos": 400, "models": 60, "tables": 80, "recipes": 300}
+CASES = {"photos": 400, "archives": 300, "models": 60, "tables": 80, "recipes": 300}
 MEGABYTES = 2000
 
 
@@ -64,7 +65,7 @@ def test_what_is_not_ours_is_found(tmp_path: Path) -> None:
     assert "control characters" in outcomes[b"escape"].finding
 
 
-@pytest.mark.parametrize("kind", ["photos", "tables", "recipes"])
+@pytest.mark.parametrize("kind", ["photos", "archives", "tables", "recipes"])
 def test_a_case_comes_out_the_same_again(kind: str) -> None:
     cases = [[fuzz.case_of(TARGETS[kind](), kind, 7, number) for number in range(20)] for _ in range(2)]
     assert cases[0] == cases[1]
