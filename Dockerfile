@@ -3,7 +3,8 @@
 #     docker build -t isic-screen .
 #     docker run --rm --read-only --tmpfs /tmp --cap-drop ALL -p 127.0.0.1:7860:7860 isic-screen
 #
-# Without a GPU, PyTorch's CPU builds make the image some gigabytes smaller:
+# Every package is the very file that deploy/requirements.lock names by its hash. Without a GPU, PyTorch's CPU builds make
+# the image some gigabytes smaller; they have other hashes, so that the versions are then those of requirements.txt:
 #
 #     docker build --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cpu -t isic-screen .
 FROM python:3.11.14-slim-bookworm
@@ -11,8 +12,11 @@ FROM python:3.11.14-slim-bookworm
 ARG TORCH_INDEX=""
 
 WORKDIR /app
-COPY requirements.txt ./
-RUN python -m pip install --no-cache-dir ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} -r requirements.txt
+COPY requirements.txt deploy/requirements.lock ./
+RUN if [ -n "$TORCH_INDEX" ]; \
+    then python -m pip install --no-cache-dir --extra-index-url "$TORCH_INDEX" -r requirements.txt ; \
+    else python -m pip install --no-cache-dir --require-hashes -r requirements.lock ; \
+    fi
 
 COPY app.py LICENSE ./
 COPY isic_screen ./isic_screen

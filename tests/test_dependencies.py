@@ -1,6 +1,9 @@
 """The list of what is installed names every package that the app asks for, and no pickle is read anywhere."""
 
 import ast
+import re
+
+from packaging.utils import canonicalize_name
 
 from deploy.dependencies import as_markdown, installed, requirements
 from tests.conftest import ROOT
@@ -23,6 +26,22 @@ def test_the_list_that_is_committed_names_what_requirements_ask_for():
     for requirement in requirements(ROOT / "requirements.txt"):
         line = next(line for line in LISTED.splitlines() if line.lower().startswith(f"| {requirement.name.lower()} |"))
         assert requirement.specifier.contains(line.split("|")[2].strip())
+
+
+def test_the_lock_has_a_hash_for_every_package_and_follows_the_requirements():
+    joined = (ROOT / "deploy" / "requirements.lock").read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
+    lines = [line.split() for line in joined if line.strip() and not line.lstrip().startswith("#")]
+    locked = {}
+    for pinned, *hashes in lines:
+        name, version = pinned.split("==")
+        locked[name] = version
+        assert hashes, name
+        assert all(re.fullmatch(r"--hash=sha256:[0-9a-f]{64}", each) for each in hashes), name
+    for requirement in requirements(ROOT / "requirements.txt"):
+        assert requirement.specifier.contains(locked[canonicalize_name(requirement.name)]), requirement
+    listed = [line.split("|")[1:3] for line in LISTED.splitlines() if line.count("|") == 4 and "---" not in line][1:]
+    missing = {canonicalize_name(name.strip()) for name, _ in listed} - set(locked)
+    assert not missing, missing  # what is listed with its licence is what is locked
 
 
 def test_nothing_is_unpickled():

@@ -223,8 +223,10 @@ def image(tmp_path_factory):
 def test_what_the_image_would_install_is_what_is_tested_here(image):
     """`pip install` itself is not run: it would take minutes and change this environment."""
     install = next(command for command in of("RUN") if "pip install" in command)
-    (name,) = re.findall(r"-r (\S+)", install)
-    for line in (image / name).read_text().splitlines():
+    unlocked, locked = re.findall(r"-r (\S+)", install)
+    assert f"--require-hashes -r {locked}" in install
+    assert (image / locked).read_bytes() == (ROOT / "deploy" / "requirements.lock").read_bytes()
+    for line in (image / unlocked).read_text().splitlines():
         if line.strip() and not line.startswith("#"):
             requirement = Requirement(line)
             assert requirement.specifier.contains(version(requirement.name)), line
