@@ -1,4 +1,5 @@
-import json
+import errno
+import os
 import shutil
 
 import numpy as np
@@ -99,19 +100,39 @@ def test_a_file_that_is_gone_is_named(paths, tmp_path):
         cached_pixels([*paths, str(tmp_path / "gone.jpg")], 32, tmp_path / "cache", workers=2)
 
 
-def test_only_whole_tables_stay(paths, tmp_path, monkeypatch):
-    cache = tmp_path / "cache"
+def test_a_killed_pass_goes_on_where_it_stopped_and_only_whole_tables_are_used(paths, tmp_path, monkeypatch):
+    cache, asked = tmp_path / "cache", []
 
     def breaking(paths, prepare, workers):
         yield from list(read_photos(paths, prepare, workers))[:3]
         raise KeyboardInterrupt
 
+    def watched(paths, prepare, workers):
+        asked.extend(paths)
+        return read_photos(paths, prepare, workers)
+
+    monkeypatch.setattr(pixels_module, "_BLOCK", 2)
     with monkeypatch.context() as patched:
         patched.setattr(pixels_module, "read_photos", breaking)
         with pytest.raises(KeyboardInterrupt):
             cached_pixels(paths, 32, cache, workers=2)
-    assert list(cache.iterdir()) == []
+    assert not list(cache.glob("pixels-????????????????????????????????.npy"))
+    monkeypatch.setattr(pixels_module, "read_photos", watched)
     pixels = cached_pixels(paths, 32, cache, workers=2)
+    assert asked == paths[2:]
     assert all(image.any() for image in pixels.images)
-    assert sorted(path.suffix for path in cache.iterdir()) == [".json", ".npy"]
-    assert [json.loads(file.read_text()) for file in cache.glob("*.json")] == [{}]
+    expected = cached_pixels(paths, 32, tmp_path / "other", workers=2)
+    np.testing.assert_array_equal(pixels.images, expected.images)
+    assert sorted(path.suffix for path in cache.iterdir()) == [".json", ".lock", ".npy"]
+
+
+def test_a_disk_without_room_is_told_before_the_work(paths, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        cached_pixels(paths, 32, tmp_path / "cache", workers=2)
+    assert caught.value.filename.endswith(".partial.npy")
+    monkeypatch.undo()
+    assert all(image.any() for image in cached_pixels(paths, 32, tmp_path / "cache", workers=2).images)

@@ -6,18 +6,14 @@ the image as it is served (fp32, no augmentation); views 1 to k are augmented an
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from tqdm import tqdm
 
 from isic_screen.data.hashing import hash_files
 from isic_screen.data.images import read_photos
@@ -25,6 +21,7 @@ from isic_screen.errors import PhotoError
 from isic_screen.network import ScreenNet
 from isic_screen.processes import ALONE, Processes
 from isic_screen.training.augmentation import Augmentation
+from isic_screen.training.filled_table import filled_table
 from isic_screen.training.precision import autocast
 
 _IMAGES_PER_BATCH = 32
@@ -68,16 +65,27 @@ class FeatureExtractor:
         A run that was killed goes on where it stopped. An image that cannot be read is listed in `unreadable`.
         """
         contents = hash_files(paths, self.processes)
-        key = self._key(contents)
-        cache.mkdir(parents=True, exist_ok=True)
-        finished, partial, state_file = (cache / f"{key}{suffix}" for suffix in (".npy", ".partial.npy", ".json"))
-        if not self.processes.from_main(finished.is_file()):
-            self._compute(paths, contents, partial, state_file)
-            if self.processes.main:
-                os.replace(partial, finished)
-            self.processes.wait()
-        unreadable = json.loads(state_file.read_text())["unreadable"]
-        return Features(np.load(finished, mmap_mode="r"), {int(index): reason for index, reason in unreadable.items()})
+        shape = (len(paths), 1 + self.views, self.network.head.hidden.in_features)
+        self.network.to(self.device).eval()
+
+        def read(rows: list[int]) -> Iterator[tuple[int, Image.Image | PhotoError]]:
+            return read_photos([paths[row] for row in rows], self.network.input_spec.resize, self.workers)
+
+        def store(table: NDArray[np.float32], images: dict[int, Image.Image]) -> None:
+            for view in range(shape[1] if images else 0):
+                table[list(images), view] = self._embed(images, contents, view)
+
+        table = filled_table(
+            cache / f"{self._key(contents)}.npy",
+            shape,
+            np.float32,
+            read,
+            store,
+            block=_IMAGES_PER_BATCH,
+            what="Backbone features",
+            processes=self.processes,
+        )
+        return Features(table.values, table.unreadable)
 
     def _key(self, contents: Sequence[str]) -> str:
         described = {
@@ -92,56 +100,6 @@ class FeatureExtractor:
             "contents": list(contents),
         }
         return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:32]
-
-    def _compute(self, paths: Sequence[str], contents: Sequence[str], partial: Path, state_file: Path) -> None:
-        shape = (len(paths), 1 + self.views, self.network.head.hidden.in_features)
-        state: dict[str, Any] = {"done": 0, "unreadable": {}}
-        if self.processes.main:
-            if partial.is_file() and state_file.is_file():
-                state = json.loads(state_file.read_text())
-            else:
-                np.lib.format.open_memmap(partial, mode="w+", dtype=np.float32, shape=shape)
-        # Also waits until the table is there, of which every process fills its rows.
-        state = self.processes.from_main(state)
-        table = np.lib.format.open_memmap(partial, mode="r+")
-        self.network.to(self.device).eval()
-        done, unreadable = state["done"], state["unreadable"]
-        rounds = list(self._rounds(done, len(paths)))
-        mine = [index for share in rounds for index in share]
-        photos = read_photos([paths[index] for index in mine], self.network.input_spec.resize, self.workers)
-        progress = tqdm(
-            desc="Backbone features",
-            unit="image",
-            initial=done,
-            total=len(paths),
-            disable=not self.processes.main,
-        )
-        with progress:
-            for share in rounds:
-                waiting: dict[int, Image.Image] = {}
-                failed: list[tuple[str, str]] = []
-                for place, resized in islice(photos, len(share)):
-                    if isinstance(resized, PhotoError):
-                        failed.append((str(mine[place]), str(resized)))
-                    else:
-                        waiting[mine[place]] = resized
-                for view in range(shape[1] if waiting else 0):
-                    table[list(waiting), view] = self._embed(waiting, contents, view)
-                table.flush()
-                unreadable.update(self.processes.gather_rows(failed))  # and all have written their rows
-                done = min(len(paths), done + self.processes.count * _IMAGES_PER_BATCH)
-                if self.processes.main:
-                    _write_json(state_file, {"done": done, "unreadable": unreadable})
-                progress.update(done - progress.n)
-        if not rounds and self.processes.main:
-            _write_json(state_file, state)
-
-    def _rounds(self, done: int, total: int) -> Iterator[range]:
-        """The rows of this process, a batch of each round in which every process has one."""
-        step = self.processes.count * _IMAGES_PER_BATCH
-        for first in range(done, total, step):
-            mine = first + self.processes.index * _IMAGES_PER_BATCH
-            yield range(min(mine, total), min(mine + _IMAGES_PER_BATCH, total))
 
     def _embed(self, images: dict[int, Image.Image], contents: Sequence[str], view: int) -> NDArray[np.float32]:
         """Features (N, C) of one view of resized images."""
@@ -164,9 +122,3 @@ def _weights_hash(network: ScreenNet) -> str:
         digest.update(name.encode())
         digest.update(tensor.cpu().numpy().tobytes())
     return digest.hexdigest()
-
-
-def _write_json(file: Path, value: object) -> None:
-    unfinished = file.with_suffix(".unfinished")
-    unfinished.write_text(json.dumps(value))
-    os.replace(unfinished, file)
