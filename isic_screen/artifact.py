@@ -15,13 +15,13 @@ from typing import Any, Self
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from isic_screen.calibration import Calibration
 from isic_screen.errors import ModelFileError, WeightsError
 from isic_screen.network import InputSpec, ScreenNet, build_network
 from isic_screen.novelty import Novelty
 from isic_screen.operating_point import ThresholdTable
+from isic_screen.whole_file import save_tensors
 
 FORMAT_VERSION = 3
 _READABLE_VERSIONS = (1, 2, 3)  # version 1 had no novelty, version 2 one of the pooled features
@@ -140,13 +140,7 @@ def save_model(path: Path, network: ScreenNet, facts: ModelFacts, novelty: Novel
     if novelty is not None:
         tensors |= {_NOVELTY + name: tensor.contiguous().cpu() for name, tensor in novelty.tensors().items()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
-    try:
-        save_file(tensors, unfinished, {_FACTS_KEY: facts.to_json()})
-        unfinished.chmod(0o644)  # safetensors makes it the owner's alone; a server often runs as somebody else
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    save_tensors(path, tensors, {_FACTS_KEY: facts.to_json()})
 
 
 def load_model(path: str | os.PathLike[str] = BUNDLED_MODEL) -> Model:

@@ -6,6 +6,7 @@ On several GPUs or machines: `accelerate launch --multi_gpu train/run.py --data 
 import argparse
 import os
 import shlex
+import signal
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -42,6 +43,7 @@ def main() -> int:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="default: %(default)s")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="decoding threads")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a batch system's way to stop a job: as Ctrl-C
     processes = launched()
     if given.device.startswith("cuda") and not torch.cuda.is_available():
         parser.error("--device cuda: PyTorch finds no CUDA device here; leave --device out to use the CPU")

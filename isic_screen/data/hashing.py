@@ -28,3 +28,8 @@ def hash_files(paths: Sequence[str], processes: Processes = ALONE) -> list[str]:
     return processes.gather_rows(
         [sha256_file(path) for path in tqdm(own, desc="Reading files", unit="file", disable=quiet)]
     )
+
+
+def sha256_of_all(hashes: Sequence[str]) -> str:
+    """One SHA-256 for files whose own are given in order."""
+    return hashlib.sha256(" ".join(hashes).encode()).hexdigest()

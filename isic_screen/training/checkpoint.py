@@ -5,17 +5,16 @@ can be opened without running it.
 """
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from isic_screen.errors import TrainingError
+from isic_screen.whole_file import save_tensors
 
 StateDict = dict[str, Any]
 
@@ -50,12 +49,7 @@ def save_checkpoint(path: Path, state: Checkpoint) -> None:
     }
     # Clones, as safetensors refuses tensors that share memory (the best epoch may be the current one).
     whole = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
-    try:
-        save_file(whole, unfinished, {"checkpoint": json.dumps(header)})
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    save_tensors(path, whole, {"checkpoint": json.dumps(header)})
 
 
 def load_checkpoint(path: Path, fingerprint: str) -> Checkpoint:

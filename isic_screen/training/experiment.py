@@ -176,7 +176,9 @@ class Experiment:
 
     def _fingerprint(self, training: pd.Series, validation: pd.Series) -> str:
         images = [self.rows.loc[mask, "image_id"].tolist() for mask in (training, validation)]
-        return hashlib.sha256(repr((self.recipe.to_toml(), self.data.sha256, images)).encode()).hexdigest()
+        # Without cached features the files are not read before they are trained on: their table stands for them.
+        contents = self.features.sha256 if self.features else ""
+        return hashlib.sha256(repr((self.recipe.to_toml(), self.data.sha256, contents, images)).encode()).hexdigest()
 
 
 def unit_of(recipe: Recipe) -> By:

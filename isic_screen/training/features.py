@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from isic_screen.data.hashing import hash_files
+from isic_screen.data.hashing import hash_files, sha256_of_all
 from isic_screen.data.images import read_photos
 from isic_screen.errors import PhotoError
 from isic_screen.network import ScreenNet
@@ -30,10 +30,14 @@ _REVISION = 1  # raise it when this module computes features differently
 
 @dataclass(frozen=True)
 class Features:
-    """`views` (N, 1 + k, C) float32, memory-mapped; `unreadable` says why rows have none (they hold 0)."""
+    """`views` (N, 1 + k, C) float32, memory-mapped; `unreadable` says why rows have none (they hold 0).
+
+    `sha256` is of the contents of all image files.
+    """
 
     views: NDArray[np.float32]
     unreadable: dict[int, str]
+    sha256: str = ""
 
     @property
     def plain(self) -> NDArray[np.float32]:
@@ -85,7 +89,7 @@ class FeatureExtractor:
             what="Backbone features",
             processes=self.processes,
         )
-        return Features(table.values, table.unreadable)
+        return Features(table.values, table.unreadable, sha256_of_all(contents))
 
     def _key(self, contents: Sequence[str]) -> str:
         described = {

@@ -116,14 +116,13 @@ def _fill(
 
 def _make(file: Path, shape: tuple[int, ...], dtype: DTypeLike) -> None:
     """A table of zeros, whose space is taken: writing to a map on a full disk would end the process, without a word."""
-    np.lib.format.open_memmap(file, mode="w+", dtype=dtype, shape=shape)
-    if not hasattr(os, "posix_fallocate"):  # macOS and Windows
-        return
     try:
-        with open(file, "r+b") as opened:
-            os.posix_fallocate(opened.fileno(), 0, file.stat().st_size)
+        np.lib.format.open_memmap(file, mode="w+", dtype=dtype, shape=shape)
+        if hasattr(os, "posix_fallocate"):  # not on macOS and Windows
+            with open(file, "r+b") as opened:
+                os.posix_fallocate(opened.fileno(), 0, file.stat().st_size)
     except OSError as error:
-        file.unlink()
+        file.unlink(missing_ok=True)
         raise OSError(error.errno, error.strerror, str(file)) from error
 
 

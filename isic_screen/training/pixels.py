@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from isic_screen.data.hashing import hash_files
+from isic_screen.data.hashing import hash_files, sha256_of_all
 from isic_screen.data.images import read_photos
 from isic_screen.errors import DataError, PhotoError
 from isic_screen.processes import ALONE, Processes
@@ -26,10 +26,14 @@ _REVISION = 2  # raise it when this module decodes or resizes differently
 
 @dataclass(frozen=True)
 class Pixels:
-    """`images` (N, size, size, 3) uint8, memory-mapped; `unreadable` says why rows have none (they are black)."""
+    """`images` (N, size, size, 3) uint8, memory-mapped; `unreadable` says why rows have none (they are black).
+
+    `sha256` is of the contents of all files.
+    """
 
     images: NDArray[np.uint8]
     unreadable: dict[int, str]
+    sha256: str = ""
 
 
 def cached_pixels(paths: Sequence[str], size: int, cache: Path, workers: int, processes: Processes = ALONE) -> Pixels:
@@ -62,4 +66,4 @@ def cached_pixels(paths: Sequence[str], size: int, cache: Path, workers: int, pr
     )
     if paths and len(table.unreadable) == len(paths):
         raise DataError(f"None of the {len(paths):,} photos can be read; the first: {table.unreadable[0]}")
-    return Pixels(table.values, table.unreadable)
+    return Pixels(table.values, table.unreadable, sha256_of_all(contents))

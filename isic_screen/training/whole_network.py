@@ -111,7 +111,7 @@ class WholeNetwork:
                 table = held_out[["source", "image_id"]].join(found).assign(fingerprint=fingerprint)
                 if self.setting.processes.main:
                     with whole_file(file) as unfinished:
-                        table.to_csv(unfinished, index=False, float_format="%.9g")
+                        table.to_csv(unfinished, index=False)
         return self.rows.assign(**{name: found[name] for name in _HELD_OUT_COLUMNS}, fold=folds)
 
     def fit(
@@ -177,7 +177,7 @@ class WholeNetwork:
         return Whole(*(torch.cat(tensors) for tensors in zip(*seen, strict=True)))
 
     def _fingerprint(self, training: pd.DataFrame) -> str:
-        described = (self.recipe.to_toml(), self.data_sha256, training["image_id"].tolist())
+        described = (self.recipe.to_toml(), self.data_sha256, self.pixels.sha256, training["image_id"].tolist())
         return hashlib.sha256(repr(described).encode()).hexdigest()
 
     def _finished(self, file: Path, held_out: pd.DataFrame, fingerprint: str) -> pd.DataFrame:
@@ -185,7 +185,8 @@ class WholeNetwork:
         nothing = pd.DataFrame(np.nan, index=held_out.index, columns=list(_HELD_OUT_COLUMNS))
         if not (self.setting.resume and file.is_file()):
             return nothing
-        table = pd.read_csv(file, dtype={"image_id": str, "source": str})
+        # To the last bit, so that a resumed run has the figures of one that was not killed.
+        table = pd.read_csv(file, dtype={"image_id": str, "source": str}, float_precision="round_trip")
         if (table["fingerprint"] != fingerprint).any() or table["image_id"].tolist() != held_out["image_id"].tolist():
             raise TrainingError(f"{file} belongs to a run with another recipe or other data. Give another --out.")
         say("  finished before")
