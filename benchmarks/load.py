@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,8 @@ class Run:
 
     def __init__(self, server: Server, known: Known, seed: int) -> None:
         self.server, self.known, self.tally = server, known, Tally()
+        self.own = set(server.files())
+        """What lies in the server's folders before anybody has sent anything."""
         self._seed, self._numbers = seed, iter(range(10**9))
         self._life = 0  # of the server: another one after each kill
         self._up = asyncio.Event()
@@ -117,6 +120,7 @@ class Run:
         await self.server.start()
         if left & self.server.upload_folders():
             self.tally.findings.append("the killed server's uploads are still there after a restart")
+        self.own = set(self.server.files())
         await self.spied_on()
         self._up.set()
 
@@ -177,17 +181,17 @@ async def _loaded(
 
     disk = {"after the last request": round(server.disk(), 1)}
     if sweep:
-        await _sweep(server)
-        left = [path for path in server.files() if path not in server.upload_folders()]
+        await _sweep(server, run.own)
+        left = set(server.files()) - run.own
         disk["after the server's own sweep"] = round(server.disk(), 1)
         disk["files and folders left by the sweep"] = len(left)
         if left:
-            tally.findings.append(f"the sweep left {len(left)} files or folders, such as {left[0].name}")
+            tally.findings.append(f"the sweep left {len(left)} files or folders, such as {min(left).name}")
     server.stop()
-    left = server.files()
+    left = {path for path in server.files() if path.is_file()} | server.upload_folders()
     disk["files and folders left when it stopped"] = len(left)
     if left:
-        tally.findings.append(f"the stopped server left {len(left)} files or folders, such as {left[0].name}")
+        tally.findings.append(f"the stopped server left {len(left)} files or folders, such as {min(left).name}")
     if "Traceback" in server.log.read_text(errors="replace"):
         disk["tracebacks in the log"] = server.log.read_text(errors="replace").count("Traceback (most recent")
 
@@ -233,14 +237,15 @@ async def _loaded(
     }
 
 
-async def _sweep(server: Server) -> None:
+async def _sweep(server: Server, own: set[Path]) -> None:
     """Make the uploads look older than they may become, and wait for the server's own sweep."""
     every, older = DELETE_CACHE
-    long_ago = time.time() - older - 60
-    for path in server.files():
-        os.utime(path, (long_ago, long_ago))
     deadline = time.monotonic() + 2 * every + 30
-    while time.monotonic() < deadline and any(path.is_file() for path in server.files()):
+    while time.monotonic() < deadline and (left := set(server.files()) - own):
+        long_ago = time.time() - older - 60
+        for path in left:
+            with suppress(FileNotFoundError):  # swept just now
+                os.utime(path, (long_ago, long_ago))
         await asyncio.sleep(1)
 
 
@@ -248,7 +253,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clients", type=int, default=50)
     parser.add_argument("--requests", type=int, default=2000)
-    parser.add_argument("--photos", type=Path, default=ROOT.parent / "shared" / "data", help="the folder of the sources")
+    parser.add_argument(
+        "--photos", type=Path, default=ROOT.parent / "shared" / "data", help="the folder of the sources"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--no-sweep", dest="sweep", action="store_false", help="do not wait for the sweep")
     parser.add_argument("--no-result", dest="result", action="store_false", help="print only")

@@ -6,6 +6,7 @@ import random
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -119,23 +120,22 @@ async def batch(visitor: Visitor, known: Known, chance: random.Random) -> None:
     files = [*chance.sample(known.photos, 3), known.hostile[chance.choice(sorted(known.hostile))]]
     chance.shuffle(files)
     packed = chance.sample(known.photos, 2)
-    archive = load_files.archive({f"{n}{file.suffix}": file.content for n, file in enumerate(packed)})
+    inside = {_name(chance, file.suffix): file for file in packed}
+    archive = load_files.archive({name: file.content for name, file in inside.items()})
     paths = [await visitor.upload(_name(chance, file.suffix), file.content) for file in files]
     paths.append(await visitor.upload(_name(chance, ".zip"), archive))
-    # A hostile "photo" that is an archive is one to /batch, and is answered for what is in it.
     given = [[uploaded(path) for path in paths], None]
     answer = await _patiently(known, chance, lambda: visitor.call("batch", given))
     if "photos" not in answer:
         raise UnclearError(f"a batch was answered: {answer}")
-    rows, archives = answer["photos"], {file.content for file in files if file.content[:4] == b"PK\x03\x04"}
-    expected = [file for file in files if file.content not in archives] + packed
+    rows = {PurePosixPath(row["file"]).name: row for row in answer["photos"]}
     named = {PurePosixPath(path).name: file for path, file in zip(paths, files, strict=False)}
-    told = [row for row in rows if named.get(row["file"]) or row["file"].startswith(PurePosixPath(paths[-1]).name)]
-    if len(told) != len(expected):
-        raise WrongError(f"a batch of {len(expected)} has rows for {sorted(row['file'] for row in rows)}")
-    for row in told:
-        file = named.get(row["file"]) or packed[int(PurePosixPath(row["file"]).stem[-1])]
-        _check(known, file, row, PurePosixPath(row["file"]).name)
+    for name, file in {**named, **inside}.items():
+        if file.content.startswith(b"PK"):  # a hostile "photo" that is an archive, and to /batch a good one
+            continue
+        if name not in rows:
+            raise WrongError(f"a batch has no row for a file that was sent, but for {sorted(rows)}")
+        _check(known, file, rows[name], name)
 
 
 async def burst(visitor: Visitor, known: Known, chance: random.Random) -> None:
@@ -192,7 +192,7 @@ async def trespass(visitor: Visitor, known: Known, chance: random.Random) -> Non
     if not _clear(sentence(answer.text)):
         raise UnclearError(f"file={guess} was answered {answer.status_code}: {answer.text[:200]!r}")
     for photo in (uploaded(guess), {"path": guess}):
-        screened = await _patiently(known, chance, lambda photo=photo: visitor.call("screen", [photo, None]))
+        screened = await _patiently(known, chance, partial(visitor.call, "screen", [photo, None]))
         if screened.get("probability") is not None:
             raise WrongError(f"{guess} was screened for a visitor who did not send it")
         if not _clear(screened.get("error")):
@@ -202,9 +202,7 @@ async def trespass(visitor: Visitor, known: Known, chance: random.Random) -> Non
 async def point(visitor: Visitor, known: Known, chance: random.Random) -> None:
     """Thresholds and prevalences, most of them nonsense."""
     which = chance.randrange(len(load_files.GOOD_POINTS))
-    right = await _patiently(
-        known, chance, lambda: visitor.call("operating_point", load_files.GOOD_POINTS[which])
-    )
+    right = await _patiently(known, chance, lambda: visitor.call("operating_point", load_files.GOOD_POINTS[which]))
     known.compared += 1
     if right != known.points[which]:
         raise WrongError(f"the operating point {load_files.GOOD_POINTS[which]} was answered {right}")
@@ -231,9 +229,7 @@ MIX: dict[str, tuple[Request, int]] = {
 """Every kind and its share of all requests, in percent."""
 
 
-async def _screened(
-    visitor: Visitor, known: Known, chance: random.Random, file: File, pause: float = 0
-) -> None:
+async def _screened(visitor: Visitor, known: Known, chance: random.Random, file: File, pause: float = 0) -> None:
     name = _name(chance, file.suffix)
     path = await visitor.upload(name, file.content, pause)
     answer = await _patiently(known, chance, lambda: visitor.call("screen", [uploaded(path), None], pause))
@@ -309,4 +305,3 @@ async def _shown(visitor: Visitor, event: PageEvent, file: File) -> tuple[str, s
     outputs = await visitor.event(event.number, data)
     picture = _PICTURE.search(outputs[event.heat])
     return outputs[event.answer], picture[0] if picture else ""
-

@@ -104,4 +104,4 @@ class Server:
 
     def upload_folders(self) -> set[Path]:
         """One for each server that runs, or that left its own."""
-        return set(self.uploads.glob("*")) if self.uploads.is_dir() else set()
+        return set(self.uploads.glob("isic-screen-*")) if self.uploads.is_dir() else set()
