@@ -11,6 +11,7 @@ five minutes, must clear them away. Traffic goes to 127.0.0.1 alone. Exit status
 
 import argparse
 import asyncio
+import json
 import os
 import random
 import statistics
@@ -18,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,10 +36,11 @@ from isic_screen.ui.layout import DELETE_CACHE
 
 GROWTH_LIMIT = 0.10
 """Share of the warm server's memory by which it may have grown at the end."""
+GROWTH_JUDGED_FROM = 500
+"""Requests; after fewer, a server is not warm by half of them."""
 TRIES = 20
 """How often a request is made anew that a kill cut off."""
 PHOTOS = 40
-SEEN = 3  # findings of one kind that are told in full
 
 
 @dataclass
@@ -70,7 +73,7 @@ class Run:
     async def part(self, clients: int, requests: int, kill_after: int | None = None) -> None:
         """Let `clients` make `requests` in all, and kill the server under them after some."""
         last = self.tally.done.total() + requests
-        waiting = iter([next(self._numbers) for _ in range(requests)])
+        waiting = iter([(next(self._numbers), kind) for kind in self._mixed(requests)])
         async with asyncio.TaskGroup() as group:
             watching = asyncio.create_task(self._watch_memory())
             visitors = [group.create_task(self._visitor(waiting)) for _ in range(clients)]
@@ -81,11 +84,17 @@ class Run:
             await asyncio.wait(visitors)
             watching.cancel()
 
-    async def _visitor(self, waiting: Any) -> None:
-        kinds, shares = list(MIX), [share for _, share in MIX.values()]
-        for number in waiting:
-            chance = random.Random(f"{self._seed} {number}")
-            kind = chance.choices(kinds, shares)[0]
+    def _mixed(self, requests: int) -> list[str]:
+        """The kinds of so many requests: each at least once, and by their shares, in an order that the seed gives."""
+        counts = {kind: max(1, round(requests * share / 100)) for kind, (_, share) in MIX.items()}
+        commonest = max(counts, key=lambda kind: counts[kind])
+        counts[commonest] += requests - sum(counts.values())
+        kinds = list(Counter(counts).elements())
+        random.Random(f"{self._seed} {self.tally.done.total()}").shuffle(kinds)
+        return kinds
+
+    async def _visitor(self, waiting: Iterator[tuple[int, str]]) -> None:
+        for number, kind in waiting:
             await self._request(kind, number)
             self.tally.done[kind] += 1
 
@@ -138,10 +147,19 @@ class Run:
 
 
 async def load(
-    folder: Path, clients: int, requests: int, photos: list[load_files.File], seed: int, sweep: bool = True
+    folder: Path,
+    clients: int,
+    requests: int,
+    photos: list[load_files.File],
+    seed: int,
+    sweep: bool = True,
+    command: Sequence[str] = (sys.executable, "app.py"),
 ) -> dict[str, Any]:
-    """Run the whole test with its files in `folder`; what is to be told of it. `findings` holds all that was wrong."""
-    server = Server(folder)
+    """Run the whole test with its files in `folder`; what is to be told of it. `findings` holds all that was wrong.
+
+    `command` starts the server, and takes app.py's options. `sweep`: wait for the server's own sweep of old uploads.
+    """
+    server = Server(folder, command)
     try:
         await server.start()
         return await _loaded(server, clients, requests, photos, seed, sweep)
@@ -174,7 +192,7 @@ async def _loaded(
     after, open_after = server.memory(), server.open_files()
     growth = after / warm - 1
     tally = run.tally
-    if growth > GROWTH_LIMIT:
+    if requests >= GROWTH_JUDGED_FROM and growth > GROWTH_LIMIT:
         tally.findings.append(f"memory grew by {growth:.0%}, from {warm:.0f} to {after:.0f} MB")
     if open_after > open_warm + clients:
         tally.findings.append(f"files left open: {open_warm} before, {open_after} after")
@@ -267,6 +285,8 @@ def main(arguments: list[str] | None = None) -> int:
             print(Path(folder, "server.log").read_text(errors="replace")[-4000:], file=sys.stderr)
     if given.result:
         write_result("load", result)
+    else:
+        print(json.dumps(result, indent=1))
     for kind, same in Counter(finding[:300] for finding in result["findings"]).most_common():
         print(f"{same} x {kind}", file=sys.stderr)
     return 1 if result["findings"] else 0

@@ -5,8 +5,8 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
@@ -19,9 +19,9 @@ MEGABYTE = 2**20
 
 
 class Server:
-    """`python app.py` on one port of 127.0.0.1, with all its temporary files inside `folder`."""
+    """What `command` starts, as `python app.py`, on one port of 127.0.0.1, with all its temporary files in `folder`."""
 
-    def __init__(self, folder: Path, command: tuple[str, ...] = (sys.executable, "app.py")) -> None:
+    def __init__(self, folder: Path, command: Sequence[str]) -> None:
         self.uploads, self.temporary, self.log = folder / "uploads", folder / "tmp", folder / "server.log"
         self.temporary.mkdir(parents=True)
         with socket.socket() as free:
@@ -90,9 +90,9 @@ class Server:
         deadline, held = time.monotonic() + QUIET_SECONDS, [0.0]
         while time.monotonic() < deadline:
             held.append(self.memory())
-            if self.connections() == 0 and len(held) > 12 and max(held[-10:]) - min(held[-10:]) < 1:
+            if self.connections() == 0 and len(held) > 8 and max(held[-8:]) - min(held[-8:]) < 1:
                 return
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(0.25)
 
     def files(self) -> list[Path]:
         """All that lies in the folders of this server and of those before it on this port."""

@@ -13,6 +13,8 @@ import httpx
 from isic_screen.serving.guard import BUSY
 
 TIMEOUT = httpx.Timeout(180)
+# The server closes a connection after five idle seconds: one that is sent on at that moment would be lost.
+LIMITS = httpx.Limits(keepalive_expiry=2)
 _BOUNDARY = "the-end-of-a-part"
 
 
@@ -32,7 +34,7 @@ class Visitor:
     """A visitor of the page at `address`; `asked` counts their HTTP requests."""
 
     def __init__(self, address: str) -> None:
-        self.http = httpx.AsyncClient(base_url=address, timeout=TIMEOUT)
+        self.http = httpx.AsyncClient(base_url=address, timeout=TIMEOUT, limits=LIMITS)
         self.session = uuid.uuid4().hex
         self.asked = 0
         self._host, self._port = str(urlsplit(address).hostname), int(urlsplit(address).port or 80)

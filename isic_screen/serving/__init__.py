@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from isic_screen.serving.guard import Guard, Health
+from isic_screen.serving.memory import share_arenas
 from isic_screen.serving.sessions import MOST_SESSIONS, forgetting
 from isic_screen.serving.settings import Login, Settings, read_settings
 from isic_screen.serving.upload_folder import own_upload_folder, swept
@@ -33,6 +34,7 @@ def cleaning(uploads: Path, every: float, older: float) -> Callable[[Any], Abstr
 
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:
+        share_arenas()
         async with swept(uploads, every, older)(app), forgetting(older)(app):
             yield
 

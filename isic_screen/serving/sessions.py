@@ -11,6 +11,10 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from datetime import datetime, timedelta
 from typing import Any
 
+from anyio.to_thread import run_sync
+
+from isic_screen.serving.memory import give_back
+
 EMPTY_SECONDS = 5.0
 """How long a session is kept that holds nothing of its visitor's, as those of the API."""
 MOST_SESSIONS = 500
@@ -28,6 +32,7 @@ def forgetting(gone_seconds: float) -> Callable[[Any], AbstractAsyncContextManag
             while True:
                 await asyncio.sleep(EMPTY_SECONDS)
                 sessions.forget(datetime.now())
+                await run_sync(give_back)
 
         task = asyncio.create_task(forget())
         try:
