@@ -5,8 +5,9 @@
 Starts the real app, asks it for every file alone, then lets the visitors send a seeded mix of requests, each held
 against the answer alone. After a quarter of the requests the server is killed (SIGKILL) and started again on its port;
 visitors who were cut off ask again. Between half of the requests, when that server is warm, and the end, memory may
-grow by `GROWTH_LIMIT` at most. At last the uploads are made to look old and the server's own sweep, which comes every
-five minutes, must clear them away. Traffic goes to 127.0.0.1 alone. Exit status 1 where anything was wrong.
+grow by GROWTH_LIMIT at most. At last the uploads are made to look old and the server's own sweep, which comes every
+five minutes, must clear them away. Traffic goes to 127.0.0.1 alone. Exit status 1 where anything was wrong. Writes
+benchmarks/results/load.json and the table in docs/serving.md.
 """
 
 import argparse
@@ -28,6 +29,7 @@ from typing import Any
 import httpx
 
 from benchmarks import load_files
+from benchmarks.load_report import write_document
 from benchmarks.load_requests import MIX, TOLERANCE, Known, WrongError, faults_of, learn
 from benchmarks.load_server import Server
 from benchmarks.load_visitor import CutOffError, UnclearError, Visitor
@@ -285,6 +287,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(Path(folder, "server.log").read_text(errors="replace")[-4000:], file=sys.stderr)
     if given.result:
         write_result("load", result)
+        write_document(result)
     else:
         print(json.dumps(result, indent=1))
     for kind, same in Counter(finding[:300] for finding in result["findings"]).most_common():

@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import random
-import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,6 +11,7 @@ from typing import Any
 
 from benchmarks import load_files
 from benchmarks.load_files import File
+from benchmarks.load_page import PageEvent, page_event, shown_for
 from benchmarks.load_visitor import BusyError, UnclearError, Visitor, sentence, uploaded
 
 TOLERANCE = 1e-6
@@ -21,22 +21,10 @@ AT_ONCE = 24
 BUSY_TRIES = 200
 """How often a visitor comes again who was told that the queue is full."""
 _BUSY_PAUSE = (0.5, 3.0)  # seconds; the server asks for a minute, and a load test is impatient
-_PICTURE = re.compile(r"data:image/jpeg;base64,[A-Za-z0-9+/=]+")
 
 
 class WrongError(Exception):
     """An answer that is not the one to what was sent."""
-
-
-@dataclass(frozen=True)
-class PageEvent:
-    """The event of the page that screens a photo: what it takes, and where its answer and picture stand."""
-
-    number: int
-    defaults: list[Any]
-    photo: int
-    answer: int
-    heat: int
 
 
 @dataclass
@@ -59,12 +47,12 @@ class Known:
 
 async def learn(visitor: Visitor, photos: list[File], hostile: dict[str, File], secret: File) -> Known:
     """Ask for everything once, one after the other, on a server that nobody else uses."""
-    known = Known(photos, hostile, secret, await _page_event(visitor))
+    known = Known(photos, hostile, secret, await page_event(visitor))
     for file in [*photos, *hostile.values()]:
         path = await visitor.upload(f"NAME{file.suffix}", file.content)
         known.screened[file.content] = await visitor.call("screen", [uploaded(path), None])
     for file in photos[:: max(1, len(photos) // 8)]:
-        known.shown[file.content] = await _shown(visitor, known.page, file)
+        known.shown[file.content] = await shown_for(visitor, known.page, file)
     known.points = [await visitor.call("operating_point", point) for point in load_files.GOOD_POINTS]
     return known
 
@@ -109,7 +97,7 @@ async def page(visitor: Visitor, known: Known, chance: random.Random) -> None:
     content = chance.choice(sorted(known.shown))
     async with visitor.on_the_page():
         file = next(photo for photo in known.photos if photo.content == content)
-        shown = await _patiently(known, chance, lambda: _shown(visitor, known.page, file))
+        shown = await _patiently(known, chance, lambda: shown_for(visitor, known.page, file))
     known.compared += 1
     if shown != known.shown[content]:
         raise WrongError("the page showed another answer or picture than for this photo alone")
@@ -281,27 +269,3 @@ def _nameless(error: str, name: str) -> str:
 
 def _name(chance: random.Random, suffix: str) -> str:
     return f"{chance.randrange(16**12):012x}{suffix}"
-
-
-async def _page_event(visitor: Visitor) -> PageEvent:
-    config = (await visitor.get("/config")).json()
-    ids = {part["props"].get("elem_id"): part["id"] for part in reversed(config["components"])}
-    defaults = {part["id"]: part["props"].get("value") for part in config["components"]}
-    event = next(event for event in config["dependencies"] if [ids["photo"], "change"] in event["targets"])
-    return PageEvent(
-        event["id"],
-        [defaults.get(part) for part in event["inputs"]],
-        event["inputs"].index(ids["photo"]),
-        event["outputs"].index(ids["answer"]),
-        event["outputs"].index(ids["heat"]),
-    )
-
-
-async def _shown(visitor: Visitor, event: PageEvent, file: File) -> tuple[str, str]:
-    """The verdict and the photo that the page shows for a file."""
-    path = await visitor.upload(f"photo{file.suffix}", file.content)
-    data = [*event.defaults]
-    data[event.photo] = uploaded(path)
-    outputs = await visitor.event(event.number, data)
-    picture = _PICTURE.search(outputs[event.heat])
-    return outputs[event.answer], picture[0] if picture else ""

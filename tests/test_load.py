@@ -1,12 +1,17 @@
 """The load test in small: eight visitors, sixty requests, one kill. The long one: `python -m benchmarks.load`."""
 
 import asyncio
+import json
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
+
 from benchmarks import load, load_files
+from benchmarks.load_report import DOCUMENT, with_table
 from benchmarks.load_requests import MIX
+from benchmarks.measure import RESULTS
 
 CLIENTS, REQUESTS, PHOTOS = 8, 60, 10
 
@@ -56,3 +61,22 @@ def test_answers_that_cross_are_found(tmp_path, monkeypatch):
     result = loaded(tmp_path, requests=30, command=(sys.executable, "-c", CROSSING))
     assert result["wrong_answers"] > 0
     assert any("is not the answer alone" in finding for finding in result["findings"])
+
+
+def test_the_table_in_the_document_is_the_results():
+    result = json.loads((RESULTS / "load.json").read_text(encoding="utf-8"))
+    document = DOCUMENT.read_text(encoding="utf-8")
+    assert with_table(document, result) == document
+    assert with_table(document, {**result, "wrong_answers": 1}) != document
+    with pytest.raises(ValueError, match="0 places"):
+        with_table("", result)
+
+
+def test_the_result_that_is_committed_is_of_the_whole_test_and_good():
+    result = json.loads((RESULTS / "load.json").read_text(encoding="utf-8"))
+    assert result["clients"] >= 50
+    assert result["requests"] >= 2000
+    assert result["findings"] == []
+    assert result["wrong_answers"] == 0
+    assert result["queue_full_sentences"] > 0
+    assert set(result["requests_by_kind"]) == set(MIX)

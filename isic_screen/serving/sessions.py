@@ -61,6 +61,8 @@ class Sessions:
             if empty or (state.is_closed and unused >= self._gone):
                 holder.session_data.pop(session, None)
                 holder.time_last_used.pop(session, None)
+        for files in self._app.get_blocks().temp_file_sets:  # names of uploads, for Gradio's own sweep: not used here
+            files.clear()
         self._forget_answers(now)
 
     def _forget_answers(self, now: datetime) -> None:

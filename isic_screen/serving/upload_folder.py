@@ -75,8 +75,9 @@ def _lock(file: BinaryIO) -> bool:
 def swept(folder: Path, every: float, older: float) -> Callable[[Any], AbstractAsyncContextManager[None]]:
     """A server's lifespan that deletes files older than `older`, `every` so often, both in seconds.
 
-    Gradio deletes uploads itself, but neither the copies that it writes for MCP, nor what an upload left that was
-    broken off, nor folders. What is there at the start stays: it belongs to the page.
+    Gradio's own sweep would miss copies that it writes for MCP, what an upload left that was broken off, and folders;
+    and it ends for good when a visitor names the folder of uploads as their photo. What is there at the start stays:
+    it belongs to the page.
     """
 
     @asynccontextmanager
@@ -104,17 +105,25 @@ def delete_older(folder: Path, than: float, keep: Collection[Path] = ()) -> None
 
     A folder goes when it is empty: each upload has one, and they would fill a disk's list of files.
     """
-    found = sorted(folder.rglob("*"), key=lambda path: len(path.parts), reverse=True)
-    for path in found:
+    for path, changed in _by_depth(folder):
         try:
-            if path in keep or path.lstat().st_mtime >= than:
+            if path in keep or changed >= than:
                 continue
             if not path.is_dir():
                 path.unlink()
             elif not any(path.iterdir()):
                 os.rmdir(path)
-        except FileNotFoundError:  # Gradio was faster
+        except FileNotFoundError:  # somebody was faster
             continue
         except OSError:  # a photo came into the folder just now
             if not path.is_dir():
                 raise
+
+
+def _by_depth(folder: Path) -> list[tuple[Path, float]]:
+    """What lies under a folder, the deepest first, and when each was last changed before anything is deleted."""
+    found = []
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):
+            found.append((path, path.lstat().st_mtime))
+    return sorted(found, key=lambda entry: len(entry[0].parts), reverse=True)
