@@ -15,7 +15,8 @@ import gradio as gr
 import httpx
 import pytest
 
-from isic_screen.serving.sessions import EMPTY_SECONDS, Sessions, forgetting
+from isic_screen.serving import cleaning
+from isic_screen.serving.sessions import EMPTY_SECONDS, Sessions
 from tests.by_hand import Visitor
 from tests.conftest import ROOT
 
@@ -140,17 +141,24 @@ def test_who_waits_is_not_forgotten(page):
         assert "done" in answer(page, "wait", event)
 
 
-def test_the_server_forgets_while_it_runs(monkeypatch):
-    forgotten = asyncio.Event()
+def test_the_server_sweeps_forgets_and_shares_its_memory_while_it_runs(tmp_path, monkeypatch):
+    forgotten, shared = asyncio.Event(), []
+    monkeypatch.setattr("isic_screen.serving.share_arenas", lambda: shared.append(True))
     monkeypatch.setattr("isic_screen.serving.sessions.EMPTY_SECONDS", 0)
     monkeypatch.setattr(Sessions, "forget", lambda self, now: forgotten.set())
 
     async def served():
-        async with asyncio.timeout(60), forgetting(GONE)(None):
+        async with asyncio.timeout(60), cleaning(tmp_path, 0, GONE)(None):
+            late = tmp_path / "late.jpg"
+            late.touch()
+            os.utime(late, (1000, 1000))
+            while late.exists():
+                await asyncio.sleep(0)
             await forgotten.wait()
 
     with ThreadPoolExecutor(1) as pool:
         pool.submit(asyncio.run, served()).result()
+    assert shared == [True]
 
 
 HELD_AND_FREED = """
