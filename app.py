@@ -4,9 +4,10 @@ import os
 import signal
 import sys
 
-# Before Gradio is imported: nothing is reported anywhere, and no answer is kept in a browser or a bucket.
+# Before Gradio is imported: nothing is reported, no answer is kept in a browser or a bucket, no use is counted.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("GRADIO_RUN_HISTORY", "False")
+os.environ.update({"GRADIO_ANALYTICS_MAX_EVENTS": "1", "GRADIO_ANALYTICS_CACHE_FREQUENCY": str(10**9)})
 
 from starlette.middleware import Middleware
 from starlette.routing import Route
@@ -14,7 +15,7 @@ from starlette.routing import Route
 from isic_screen.artifact import load_model
 from isic_screen.errors import ScreenError
 from isic_screen.screener import Screener
-from isic_screen.serving import Guard, Health, own_upload_folder, read_settings, swept
+from isic_screen.serving import MOST_SESSIONS, Guard, Health, cleaning, own_upload_folder, read_settings
 from isic_screen.ui.layout import DELETE_CACHE, MAX_FILE_SIZE, STYLES, build_page, theme
 
 
@@ -39,13 +40,14 @@ def main() -> int:
             theme=theme(),
             css_paths=STYLES,
             max_file_size=MAX_FILE_SIZE,
+            state_session_capacity=MOST_SESSIONS,
             footer_links=["api"],
             ssr_mode=False,
             share=False,
             enable_monitoring=False,
             num_workers=0,  # they would answer around the guard
             app_kwargs={
-                "lifespan": swept(uploads, *DELETE_CACHE),
+                "lifespan": cleaning(uploads, *DELETE_CACHE),
                 "middleware": [Middleware(Guard)],
                 "routes": [Route("/healthz", Health(screener.facts.name, screener.facts.version))],
             },

@@ -5,13 +5,16 @@ import asyncio
 import base64
 import gc
 import io
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import gradio as gr
 import httpx
@@ -25,10 +28,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from isic_screen.artifact import BUNDLED_MODEL
-from isic_screen.serving import Guard, Login, own_upload_folder, read_settings, swept
+from isic_screen.serving import Guard, Login, own_upload_folder, read_settings, swept, upload_folder
 from isic_screen.serving import guard as guard_module
 from isic_screen.serving import settings as settings_module
 from isic_screen.serving.guard import BUSY, HEADERS, NO_ADDRESSES, TOO_LONG
+from isic_screen.serving.sentences import FAULT, NO_ANSWER
 from isic_screen.serving.settings import SettingsError
 from isic_screen.serving.upload_folder import delete_older
 from tests.by_hand import Visitor, uploaded
@@ -284,6 +288,48 @@ def test_old_files_are_deleted_and_the_pages_own_and_new_ones_stay(tmp_path):
     assert {path.parent.name for path in tmp_path.rglob("*.jpg")} == {"own", "new"}
 
 
+def test_an_old_folder_goes_when_it_is_empty_and_a_broken_off_upload_with_the_rest(tmp_path):
+    for name in ("empty", "full", "own"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "full" / "new.jpg").touch()
+    (tmp_path / "tmp0123").touch()  # what an upload leaves that was broken off
+    for path in (*map(tmp_path.joinpath, ("empty", "full", "own")), tmp_path / "tmp0123"):
+        os.utime(path, (1000, 1000))
+    delete_older(tmp_path, time.time() - 900, {tmp_path / "own"})
+    assert {path.name for path in tmp_path.rglob("*")} == {"full", "new.jpg", "own"}
+
+
+def test_what_a_killed_server_left_is_deleted_and_nothing_else(tmp_path):
+    with own_upload_folder(str(tmp_path)) as living:
+        killed = tmp_path / "isic-screen-killed"
+        shutil.copytree(living, killed)  # the same, but that no server holds it
+        (killed / "photo.jpg").touch()
+        for other in ("isic-screen-main", "elsewhere"):
+            (tmp_path / other).mkdir()
+            (tmp_path / other / "photo.jpg").touch()
+        shutil.copy(next(living.iterdir()), tmp_path / "elsewhere")
+        (tmp_path / "isic-screen-link").symlink_to(tmp_path / "elsewhere")
+        with own_upload_folder(str(tmp_path)):
+            pass
+        assert living.is_dir()
+        left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("photo.jpg")}
+        assert left == {"isic-screen-main/photo.jpg", "elsewhere/photo.jpg"}
+
+
+def test_a_new_folder_that_another_server_takes_for_a_left_one_is_given_up(tmp_path, monkeypatch):
+    lock, taken = upload_folder._lock, []
+
+    def first_taken(file):
+        if not taken:
+            taken.append(Path(file.name).parent)
+            return False
+        return lock(file)
+
+    monkeypatch.setattr(upload_folder, "_lock", first_taken)
+    with own_upload_folder(str(tmp_path)) as folder:
+        assert folder not in taken
+
+
 def test_the_server_sweeps_while_it_runs(tmp_path):
     own = tmp_path / "own.jpg"
     own.touch()
@@ -299,6 +345,71 @@ def test_the_server_sweeps_while_it_runs(tmp_path):
 
     _run(served())
     assert own.exists()
+
+
+# No answer without a sentence, and no trace of who went away
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "data"),
+    [
+        ("operating_point", ["one half", 0.1]),
+        ("operating_point", []),
+        ("screen", [None, None]),
+        ("screen", [{"path": "/etc/hostname"}, None]),
+        ("batch", [None, None]),
+    ],
+)
+def test_what_cannot_be_answered_is_refused_with_a_sentence(visitor, endpoint, data):
+    """By each of the three ways to ask: Gradio's own answer is `null`."""
+    event = visitor.http.post(f"gradio_api/call/{endpoint}", json={"data": data}).json()["event_id"]
+    assert json.dumps({"error": NO_ANSWER}) in visitor.get(f"gradio_api/call/{endpoint}/{event}").text
+
+    number = next(event["id"] for event in visitor.config()["dependencies"] if event["api_name"] == endpoint)
+    visitor.join({"data": data, "fn_index": number}).raise_for_status()
+    completed = json.loads(visitor.completed().removeprefix("data:"))
+    assert completed["success"] is False
+    assert completed["output"]["error"] == NO_ANSWER
+
+    direct = visitor.http.post(f"gradio_api/run/{endpoint}", json={"data": data})
+    assert direct.status_code == 500
+    assert direct.json()["error"] == NO_ANSWER
+
+
+def test_a_reason_of_our_own_is_passed_on(visitor):
+    """Where there is a sentence, it stays."""
+    direct = visitor.http.post("gradio_api/run/screen", json={"data": [uploaded("/etc/hostname"), None]})
+    told = direct.json()["error"]
+    assert told.endswith(".")
+    answer = visitor.screen(visitor.upload("broken.jpg", jpeg()[:2000]))
+    assert answer["error"].startswith("broken.jpg")
+
+
+def test_an_endpoint_that_there_is_not_is_a_sentence(visitor):
+    for way in ("call", "run"):
+        answer = visitor.http.post(f"gradio_api/{way}/nothing", json={"data": []})
+        assert answer.status_code >= 400
+        assert answer.json()["detail"] in (FAULT, NO_ANSWER)
+
+
+@pytest.mark.parametrize("path", ["/gradio_api/upload", "/gradio_api/queue/join"])
+def test_a_visitor_who_goes_away_is_no_fault(path):
+    """No trace in the log, no answer to nobody, and no half request goes on to Gradio."""
+    parts = [{"type": "http.request", "body": b'{"data": [', "more_body": True}, {"type": "http.disconnect"}]
+    asked, sent = [], []
+
+    async def app(scope, receive, send):
+        asked.append(await Request(scope, receive).body())
+
+    async def receive():
+        return parts.pop(0)
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": path, "headers": []}
+    _run(Guard(app)(scope, receive, send))
+    assert asked == sent == []
 
 
 # A login
@@ -328,12 +439,14 @@ def test_a_login_keeps_others_out_and_nothing_is_left_when_the_server_stops(tmp_
                 assert member.screen(photo)["model"]
                 assert stranger.get(f"gradio_api/file={photo}").status_code == 401
                 assert os.path.isfile(photo)
+                member.screen(str(Path(photo).parents[1]))  # the folder itself; Gradio would mark it as to be deleted
             finally:
                 stranger.close()
                 member.close()
     assert not os.path.exists(photo)
     assert [path for path in (tmp_path / "uploads").rglob("*") if path.is_file()] == []
     assert "hush" not in log.read_text()
+    assert "shutdown failed" not in log.read_text()
 
 
 # Behind a proxy

@@ -1,13 +1,20 @@
 """What every answer carries, and which requests get none: an ASGI layer around Gradio's own routes."""
 
 import json
+import logging
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from isic_screen.serving.sentences import FAULT, NO_ANSWER, says_why, with_sentence
+
+_log = logging.getLogger(__name__)
 
 BUSY = "Too many photos are waiting just now. Please try again in a minute."
 BUSY_SECONDS = 60
@@ -51,6 +58,7 @@ _API = re.compile(
     r")/?"
 )
 _PREDICTION = re.compile(r"/gradio_api/(queue/join|run/.+|api/.+|call/.+)")
+_EVENTS = re.compile(r"/gradio_api/(queue/data|call/.+)")
 _LONG_OTHER = re.compile(r"/gradio_api/(mcp.*|component_server|cancel|reset)")
 _NOT_GRADIOS_API = re.compile(r"/(monitoring|gradio_api)(/|$)")
 _REMOTE_FILE = re.compile(r"/gradio_api/file=\s*https?:", re.IGNORECASE)
@@ -60,6 +68,7 @@ class Guard:
     """Safe headers on every answer; no request that Gradio would fetch something for, or that the page has no use for.
 
     A full queue is answered with a sentence, as status 429: of a 503, Gradio's page shows a text of its own instead.
+    So is a request that Gradio fails at without a word. That a visitor went away is no fault to log.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -77,15 +86,16 @@ class Guard:
                 headers.update(HEADERS)
                 if not _STATIC.match(path):
                     headers["Cache-Control"] = "no-store"
-            await send(message)
+            await send(with_sentence(message) if _EVENTS.match(path) else message)
 
-        refusal, receive = await _refusal(path, scope, receive)
-        if refusal is not None:
-            await refusal(scope, receive, send_safely)
-        elif _PREDICTION.match(path) and scope["method"] == "POST":
-            await _Join(send_safely).run(self.app, scope, receive)
-        else:
-            await self.app(scope, receive, send_safely)
+        with suppress(ClientDisconnect):
+            refusal, receive = await _refusal(path, scope, receive)
+            if refusal is not None:
+                await refusal(scope, receive, send_safely)
+            elif _PREDICTION.match(path) and scope["method"] == "POST":
+                await _Join(send_safely).run(self.app, scope, receive)
+            else:
+                await self.app(scope, receive, send_safely)
 
 
 class Health:
@@ -99,22 +109,42 @@ class Health:
 
 
 class _Join:
-    """The answer to a prediction that was asked for: held back while it might say that the queue is full."""
+    """The answer to a prediction that was asked for: held back while it might be a refusal without a sentence."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
-        self._full = False
+        self._held: list[Message] = []
+        self._started = False
 
     async def run(self, app: ASGIApp, scope: Scope, receive: Receive) -> None:
-        await app(scope, receive, self._pass_on)
-        if self._full:
+        try:
+            await app(scope, receive, self._pass_on)
+        except ClientDisconnect:
+            raise
+        except Exception:
+            if self._started:
+                raise
+            _log.exception("A request for a prediction failed")
+            await JSONResponse({"detail": FAULT}, 500)(scope, receive, self._send)
+            return
+        if not self._held:
+            return
+        status, body = self._held[0]["status"], b"".join(part.get("body", b"") for part in self._held[1:])
+        if status == 503:
             busy = JSONResponse({"detail": BUSY}, 429, {"Retry-After": str(BUSY_SECONDS)})
             await busy(scope, receive, self._send)
+        elif says_why(body):
+            for message in self._held:
+                await self._send(message)
+        else:
+            await JSONResponse({"detail": NO_ANSWER, "error": NO_ANSWER}, status)(scope, receive, self._send)
 
     async def _pass_on(self, message: Message) -> None:
-        if message["type"] == "http.response.start" and message["status"] == 503:
-            self._full = True
-        if not self._full:
+        failed = message["type"] == "http.response.start" and message["status"] >= 500
+        if failed or self._held:
+            self._held.append(message)
+        else:
+            self._started = True
             await self._send(message)
 
 
@@ -149,6 +179,8 @@ async def _body(scope: Scope, receive: Receive) -> bytes | None:
     body = bytearray()
     while True:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
         body += message.get("body", b"")
         if len(body) > LONGEST_JSON:
             return None

@@ -17,7 +17,8 @@ STYLES = sorted(ASSETS.glob("*.css"))
 
 MAX_FILE_SIZE = "100mb"
 DELETE_CACHE = (300, 900)
-"""Every five minutes, delete uploads older than fifteen, in seconds."""
+"""Every five minutes, delete uploads older than fifteen, in seconds: for `serving.cleaning`, as Gradio's own sweep is
+weaker."""
 
 
 def theme() -> gr.themes.Base:
@@ -48,7 +49,7 @@ def build_page(screener: Screener) -> gr.Blocks:
     Launch it with `theme()` and STYLES.
     """
     first, *others = LANGUAGES
-    with gr.Blocks(title=first.TITLE, analytics_enabled=False, delete_cache=DELETE_CACHE) as page:
+    with gr.Blocks(title=first.TITLE, analytics_enabled=False) as page:
         _fill(page, Callbacks(screener, first))
         endpoints(screener, first)
     for texts in others:

@@ -1,0 +1,45 @@
+"""The load test's figures as a table in docs/serving.md, so that no figure there is typed."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measure import ROOT
+
+DOCUMENT = ROOT / "docs" / "serving.md"
+_TABLE = re.compile(r"(<!-- generated: load -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def as_markdown(result: dict[str, Any]) -> str:
+    """What the run of `benchmarks/load.py` behind `result` held, injected and found, as a table."""
+    seconds, memory, disk = result["seconds_to_an_answer"], result["memory_mb"], result["disk_mb"]
+    rows = {
+        "visitors at once, requests": f"{result['clients']}, {result['requests']:,}",
+        "load held": f"{result['requests_per_second']:.1f} requests/s, for {result['seconds']:,.0f} s",
+        "on cores, shared with the visitors": f"{result['cores']}",
+        "a good photo, from upload to answer": f"median {seconds['median']:.1f} s, 95 % in {seconds['95 %']:.1f} s",
+        "answers compared with the file's alone": f"{result['answers_compared']:,}",
+        "**wrong answers**": f"**{result['wrong_answers']}**",
+        "other findings": str(len(result["findings"]) - result["wrong_answers"]),
+        "queue full, said so in its sentence": f"{result['queue_full_sentences']:,} times",
+        **{f"injected: {fault}": f"{times:,}" for fault, times in result["faults_injected"].items()},
+        "memory of the server, warm and at the end": (
+            f"{memory['warm, after half of the requests']:,} and {memory['after all requests']:,} MB "
+            f"({memory['growth']:+.1%}; the limit is {memory['limit']:+.0%})"
+        ),
+        "memory at most": f"{memory['peak']:,} MB",
+        **{f"disk: {when}": f"{size:,}" + ("" if "files" in when else " MB") for when, size in disk.items()},
+    }
+    return "\n".join(["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows.items())])
+
+
+def with_table(document: str, result: dict[str, Any]) -> str:
+    """The document with the table of a result in its place; ValueError where it has no place for one."""
+    filled, times = _TABLE.subn(lambda place: f"{place[1]}{as_markdown(result)}\n{place[2]}", document)
+    if times != 1:
+        raise ValueError(f"the document has {times} places for the table of the load test, not 1")
+    return filled
+
+
+def write_document(result: dict[str, Any], document: Path = DOCUMENT) -> None:
+    document.write_text(with_table(document.read_text(encoding="utf-8"), result), encoding="utf-8")

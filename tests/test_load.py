@@ -1,0 +1,82 @@
+"""The load test in small: eight visitors, sixty requests, one kill. The long one: `python -m benchmarks.load`."""
+
+import asyncio
+import json
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from benchmarks import load, load_files
+from benchmarks.load_report import DOCUMENT, with_table
+from benchmarks.load_requests import MIX
+from benchmarks.measure import RESULTS
+
+CLIENTS, REQUESTS, PHOTOS = 8, 60, 10
+
+
+def loaded(folder: Path, requests: int = REQUESTS, **options) -> dict:
+    """In a thread of its own: Playwright keeps a loop running in this one, where the browser tests came before."""
+    photos = [load_files.drawn(seed) for seed in range(PHOTOS)]
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(
+            asyncio.run, load.load(folder, CLIENTS, requests, photos, seed=1, sweep=False, **options)
+        ).result()
+
+
+def test_no_visitor_of_many_gets_a_wrong_answer_through_faults_and_a_kill(tmp_path):
+    result = loaded(tmp_path)
+    assert result["findings"] == []
+    assert result["wrong_answers"] == 0
+    assert result["requests"] == REQUESTS
+    assert result["answers_compared"] > REQUESTS
+    assert set(result["requests_by_kind"]) == set(MIX)
+    faults = result["faults_injected"]
+    assert faults["kills"] == 1
+    assert faults["requests cut off by a kill and made again"] > 0
+    assert result["disk_mb"]["files and folders left when it stopped"] == 0
+
+
+# Answers cross where two photos are screened at a time, as they would through an attribute that visitors share.
+CROSSING = """
+import sys, time
+import app
+from isic_screen.screener import Screener
+
+alone = Screener.screen
+
+def screen(self, photo):
+    self.found = alone(self, photo)
+    time.sleep(0.1)
+    return self.found
+
+Screener.screen = screen
+sys.exit(app.main())
+"""
+
+
+def test_answers_that_cross_are_found(tmp_path, monkeypatch):
+    monkeypatch.setattr(load, "MIX", {"good photo": MIX["good photo"]})
+    result = loaded(tmp_path, requests=16, kill=False, command=(sys.executable, "-c", CROSSING))
+    assert result["wrong_answers"] > 0
+    assert any("is not the answer alone" in finding for finding in result["findings"])
+
+
+def test_the_table_in_the_document_is_the_results():
+    result = json.loads((RESULTS / "load.json").read_text(encoding="utf-8"))
+    document = DOCUMENT.read_text(encoding="utf-8")
+    assert with_table(document, result) == document
+    assert with_table(document, {**result, "wrong_answers": 1}) != document
+    with pytest.raises(ValueError, match="0 places"):
+        with_table("", result)
+
+
+def test_the_result_that_is_committed_is_of_the_whole_test_and_good():
+    result = json.loads((RESULTS / "load.json").read_text(encoding="utf-8"))
+    assert result["clients"] >= 50
+    assert result["requests"] >= 2000
+    assert result["findings"] == []
+    assert result["wrong_answers"] == 0
+    assert result["queue_full_sentences"] > 0
+    assert set(result["requests_by_kind"]) == set(MIX)
