@@ -1,4 +1,4 @@
-"""A network as it is served: the same function in fewer steps. `python -m benchmarks.engines` measures what it gains."""
+"""A network as it is served: the same function in fewer steps. `python -m benchmarks.engines` measures the gain."""
 
 import copy
 from collections import Counter
@@ -37,7 +37,7 @@ def folded(network: ScreenNet) -> ScreenNet:
 
 
 def _watched(network: ScreenNet, probe: Tensor) -> tuple[tuple[Tensor, ...], list[tuple[str, str]]]:
-    """What the network says of a probe, and the names of each convolution whose output went straight to a batch norm."""
+    """What the network says of a probe, and the names of each convolution and the batch norm that it led straight to."""
     pairs: list[tuple[str, str]] = []
     calls: Counter[str] = Counter()
     last: list[Any] = ["", None]  # name and output of the convolution that ran last

@@ -17,7 +17,6 @@ from isic_screen.network import Whole
 from isic_screen.novelty import REFUSED_FROM
 from isic_screen.quality import Quality, assess, unlike_training
 
-
 _AT_ONCE = 4
 """Photos in one forward pass on a CPU: the activations of more do not stay in its caches, and each takes longer."""
 
