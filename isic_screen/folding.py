@@ -37,7 +37,7 @@ def folded(network: ScreenNet) -> ScreenNet:
 
 
 def _watched(network: ScreenNet, probe: Tensor) -> tuple[tuple[Tensor, ...], list[tuple[str, str]]]:
-    """What the network says of a probe, and the names of each convolution and the batch norm that it led straight to."""
+    """What the network says of a probe, and the names of each convolution and the batch norm it led straight to."""
     pairs: list[tuple[str, str]] = []
     calls: Counter[str] = Counter()
     last: list[Any] = ["", None]  # name and output of the convolution that ran last
