@@ -264,8 +264,8 @@ def test_moving_the_threshold_never_runs_the_model(callbacks, tmp_path, monkeypa
     def forbidden(*args, **kwargs):
         raise AssertionError("the model ran")
 
-    monkeypatch.setattr(callbacks.screener.model.network, "forward", forbidden)
-    monkeypatch.setattr(callbacks.screener.model.network, "activations", forbidden)
+    monkeypatch.setattr(type(callbacks.screener), "screen_many", forbidden)
+    monkeypatch.setattr(type(callbacks.screener.model.network), "_with_evidence", forbidden)
     shown = [callbacks.move(case, callbacks.threshold_for(caught), 0.018) for caught in (50, 90, 95, 100)]
     assert len({verdict for verdict, *_ in shown}) > 1
     assert callbacks.move(None, 0.03, 0.018)[0] == answer.waiting(texts)

