@@ -29,6 +29,7 @@ import torch
 from PIL import Image
 
 from benchmarks.measure import ROOT, write_result
+from benchmarks.training_report import write_document
 from isic_screen.calibration import fit_platt
 from isic_screen.data.splits import fold_rows
 from isic_screen.data.tables import DataSet, read_sources
@@ -93,6 +94,7 @@ def main() -> None:
     write_result("growth", {"model_images": given.model_images, "sizes": found})
     FIGURE.parent.mkdir(exist_ok=True)
     draw(found, FIGURE)
+    write_document()
 
 
 def make_set(case: Case, real: Path) -> dict[str, object]:
@@ -201,6 +203,21 @@ def training_steps(case: Case) -> Work:
     return case.model_images, lambda: run.fit(run.rows, case.cache / "checkpoint.safetensors")
 
 
+def distortion(case: Case) -> Work:
+    """What augmentation takes of a training step, on one core: the part that a faster network leaves as it is."""
+    pixels = cached_pixels(case.data().rows["path"].tolist(), case.pixels, case.cache, os.cpu_count() or 1).images
+    recipe, random = case.recipe(), np.random.default_rng(0)
+    distort = recipe.distortion()
+    torch.set_num_threads(1)
+
+    def work() -> None:
+        for first in range(0, case.model_images, recipe.batch_size):
+            rows = np.arange(first, first + recipe.batch_size) % len(pixels)
+            distort(pixels[rows], recipe.train_size, torch.device("cpu"), random)
+
+    return case.model_images, work
+
+
 def scoring(case: Case) -> Work:
     """Photos decoded and seen by the network as held-out images are; as many at every size of set."""
     run = _run(case)
@@ -224,8 +241,8 @@ def report(case: Case) -> Work:
     return len(rows), work
 
 
-STAGES = (tables, split, decode, decoded_before, training_steps, scoring, report)
-CONSTANT = (training_steps, scoring)
+STAGES = (tables, split, decode, decoded_before, distortion, training_steps, scoring, report)
+CONSTANT = (distortion, training_steps, scoring)
 
 
 def _run(case: Case) -> WholeNetwork:

@@ -32,6 +32,7 @@ from safetensors.torch import load_file
 
 import isic_screen.training.run  # noqa: F401 (loaded before the forks, as all that it brings in)
 from benchmarks.measure import ROOT, write_result
+from benchmarks.training_report import write_document
 
 SETTINGS = {
     "screen": [
@@ -84,6 +85,7 @@ def main() -> int:
                 "differences": tally.differences,
             }
     write_result("kill_training", result)
+    write_document()
     return 1 if different else 0
 
 

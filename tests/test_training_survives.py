@@ -91,7 +91,8 @@ _KILLS = """
 import sys
 from unittest.mock import patch
 from benchmarks import kill_training, measure
-with patch.object(kill_training, "write_result", lambda name, result: print(measure.json.dumps(result))):
+print_result = patch.object(kill_training, "write_result", lambda name, result: print(measure.json.dumps(result)))
+with print_result, patch.object(kill_training, "write_document"):
     sys.argv = ["kill_training", "--kills", "10", "--folder", sys.argv[1]]
     raise SystemExit(kill_training.main())
 """

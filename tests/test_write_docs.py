@@ -2,6 +2,7 @@
 
 import re
 
+from benchmarks import training_report
 from tests.conftest import ROOT
 from train.write_docs import model_card, reference_block, with_generated
 
@@ -14,6 +15,11 @@ def test_the_readme_is_as_its_command_writes_it(bundled_model):
 
 def test_the_model_card_is_as_its_command_writes_it(bundled_model):
     assert (ROOT / "assets" / "MODEL_CARD.md").read_text(encoding="utf-8") == model_card(bundled_model)
+
+
+def test_the_document_on_training_has_the_figures_of_its_benchmarks():
+    document = training_report.DOCUMENT.read_text(encoding="utf-8")
+    assert training_report.with_tables(document) == document
 
 
 def test_the_card_shows_the_files_own_figures(bundled_model):

@@ -1,0 +1,116 @@
+"""The figures of benchmarks/kill_training.py and benchmarks/growth.py as tables in docs/training.md.
+
+    python -m benchmarks.training_report
+
+Both benchmarks call it when they have written their results; a test checks that it changes nothing.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measure import RESULTS, ROOT
+
+DOCUMENT = ROOT / "docs" / "training.md"
+
+EPOCHS, DRAWS, NETWORKS = 28, 3_000, 6
+"""Of the screen recipe: five folds and the last training."""
+CORES_AN_H100 = 16
+"""CPU cores that come with each GPU, as hosts of GPUs have them."""
+
+
+def kills_table(result: dict[str, Any]) -> str:
+    """What was killed, where, and what differed."""
+    rows = ["| recipe | kills | killed in | runs compared | differences |", "| --- | --- | --- | --- | --- |"]
+    for recipe, found in result.items():
+        stages = ", ".join(f"{stage} {times}" for stage, times in found["killed_in"].items())
+        rows.append(
+            f"| `{recipe}` | {found['kills']} | {stages} | {found['runs_finished_and_compared']} | "
+            f"**{len(found['differences'])}** |"
+        )
+    return "\n".join(rows)
+
+
+def growth_table(result: dict[str, Any]) -> str:
+    """Time and memory of each stage at each size of set."""
+    cases = result["sizes"]
+    rows = [
+        "| stage | " + " | ".join(f"{case['images']:,} images" for case in cases) + " |",
+        "| --- |" + " --- |" * len(cases),
+        _row("photos", cases, lambda case: f"{case['megapixels_an_image']:.1f} megapixels on average"),
+        _row("squares of", cases, lambda case: f"{case['pixels']} pixels"),
+    ]
+    for stage in cases[0]["stages"]:
+        costs = " | ".join(_cost(case["stages"][stage], case) for case in cases)
+        rows.append(f"| {stage.replace('_', ' ')} | {costs} |")
+    return "\n".join(rows)
+
+
+def machines_table(result: dict[str, Any]) -> str:
+    """What a run of the screen recipe on the whole challenge is bound by, from the cost of an image on one core."""
+    case = next(case for case in result["sizes"] if case["images"] == 33_126)
+    stages, images = case["stages"], case["images"]
+    decode = 2 * stages["decode"]["ms_an_image"]  # on two cores
+    distort = stages["distortion"]["ms_an_image"]
+    draws = EPOCHS * DRAWS * NETWORKS
+    rows = [
+        "| | on one core, a photo | photos | 2 cores | one H100, 16 cores | eight, 128 cores |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for name, cost, count in (
+        ("decoding, once", decode, images),
+        ("scoring held-out photos: decoding", decode, images),
+        ("augmentation of what is drawn", distort, draws),
+    ):
+        hours = [cost * count / 3.6e6 / cores for cores in (2, CORES_AN_H100, 8 * CORES_AN_H100)]
+        told = " | ".join(_time(3600 * each) for each in hours)
+        rows.append(f"| {name} | {cost:.1f} ms | {count:,} | {told} |")
+    network = stages["training_steps"]["ms_an_image"] * draws / 1000
+    rows.append(
+        f"| the network's training steps, augmentation with it | | {draws:,} | {_time(network)} | not measured | |"
+    )
+    return "\n".join(rows)
+
+
+def _row(name: str, cases: list[dict[str, Any]], value: Callable[[dict[str, Any]], str]) -> str:
+    return f"| {name} | " + " | ".join(value(case) for case in cases) + " |"
+
+
+def _cost(stage: dict[str, Any], case: dict[str, Any]) -> str:
+    part = "" if stage["images"] == case["images"] else f"{stage['images']:,} of them: "
+    return f"{part}{_time(stage['seconds'])}, {stage['ms_an_image']:.2g} ms a photo, {stage['peak_mb']:,} MB"
+
+
+def _time(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+TABLES = {
+    "kills": (kills_table, "kill_training"),
+    "growth": (growth_table, "growth"),
+    "machines": (machines_table, "growth"),
+}
+
+
+def with_tables(document: str) -> str:
+    """The document with each table made anew from the results that are there."""
+    for name, (table, result) in TABLES.items():
+        found = json.loads((RESULTS / f"{result}.json").read_text(encoding="utf-8"))
+        place = re.compile(rf"(<!-- generated: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
+        filled = table(found).replace("\\", r"\\")
+        document, times = place.subn(rf"\g<1>{filled}\n\g<2>", document)
+        if times != 1:
+            raise ValueError(f"the document has {times} places for the table {name!r}, not 1")
+    return document
+
+
+def write_document(document: Path = DOCUMENT) -> None:
+    document.write_text(with_tables(document.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write_document()
