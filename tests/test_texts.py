@@ -1,12 +1,18 @@
 """Every language says everything, with the same placeholders, and numbers are written its way."""
 
+import ast
+import re
 import string
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+from isic_screen import archive, foreign_files, photo, photo_file
 from isic_screen.quality import _doubtful, _unfit, assess, unlike_training
+from isic_screen.ui import batch
 from isic_screen.ui.numbers import percent
 from isic_screen.ui.texts import LANGUAGES, German, Texts
 from tests.conftest import lesion
@@ -62,3 +68,39 @@ def test_every_finding_about_a_photo_is_translated():
         assert [sign for sign in translated if sign.isdigit()] == [sign for sign in finding if sign.isdigit()]
         assert Texts().reason(finding) == finding
     assert german.reason("something new {odd} 5") == "something new {odd} 5"
+
+
+def _said(node: ast.expr, module: ModuleType) -> str:
+    """The text of a string in a source file, with 7 for what is filled in and the module's own constants."""
+    if isinstance(node, ast.Constant):
+        return str(node.value)
+    if isinstance(node, ast.FormattedValue):
+        constant = getattr(module, node.value.id, "7") if isinstance(node.value, ast.Name) else "7"
+        return constant if isinstance(constant, str) else "7"
+    return "".join(_said(part, module) for part in node.values) if isinstance(node, ast.JoinedStr) else ""
+
+
+def _faults() -> list[str]:
+    """Every sentence about a file in the sources, with "photo.jpg" for its subject."""
+    found = [f"{what}. {advice}" for _, _, what, advice in foreign_files._SIGNATURES]
+    for module in (photo, photo_file, archive, batch, foreign_files):
+        for node in ast.walk(ast.parse(Path(module.__file__).read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "PhotoError" and node.args:
+                found.append(_said(node.args[0], module).removeprefix("7 "))
+            elif isinstance(node, ast.Return) and node.value is not None and module is foreign_files:
+                found.append(_said(node.value, module))
+    sentences = [fault for fault in found if re.search("[a-z] [a-z]", fault)]
+    return [fault if fault.startswith("There") else f"photo.jpg {fault}" for fault in sentences]
+
+
+def test_every_fault_of_a_file_is_translated():
+    faults = _faults()
+    assert len(faults) >= 50
+    for fault in faults:
+        translated = German().fault(fault)
+        assert translated != fault, fault
+        assert not re.search(r"\b(is|has|the|it|again|choose|photos|not|and)\b", translated), translated
+        assert Texts().fault(fault) == fault
+    empty = German().fault("The file is empty (0 bytes). Choose a photo.")
+    assert empty == "Die Datei ist leer (0 Bytes). Wählen Sie ein Foto."
+    assert German().fault("Something new.") == "Something new."

@@ -96,10 +96,13 @@ def sources(paths: Sequence[str]) -> Iterator[tuple[str, Path | bytes | PhotoErr
     found = all_of_them()
     yield from islice(found, MAX_PHOTOS)
     if next(found, None) is not None:
-        reason = (
-            f"There are more than {MAX_PHOTOS:,} photos. The rest is left out: screen it in another batch, or with "
+        yield (
+            "…",
+            PhotoError(
+                f"There are more than {MAX_PHOTOS:,} photos. The rest is left out: screen it in another batch, or with "
+                "the command line, which takes any number."
+            ),
         )
-        yield "…", PhotoError(f"{reason}the command line, which takes any number.")
 
 
 def count(paths: Sequence[str]) -> int:
@@ -187,7 +190,7 @@ def _tr(number: int, row: Row, point: OperatingPoint, prevalence: float, texts: 
     words = {"refer": texts.REFER, "below": texts.BELOW, "unscreened": texts.BATCH_UNSCREENED}[answer]
     probability = ""
     if isinstance(row.result, PhotoError):
-        remark, picture = escape(str(row.result)), ""
+        remark, picture = escape(texts.fault(str(row.result))), ""
         name = f"<span>{escape(row.name)}</span>"
     else:
         quality = row.result.quality

@@ -123,7 +123,7 @@ def batch_tab(callbacks: Callbacks, threshold: Threshold) -> None:
             return ""
         row = batch_.rows[int(number)]
         if isinstance(row.result, PhotoError):
-            return answer.problem(str(row.result), texts)
+            return answer.problem(texts.fault(str(row.result)), texts)
         prevalence = share_of(stated, facts.prevalence)
         return answer.named(row.name, texts) + "".join(callbacks.show(row.case(row.result), at, prevalence))
 

@@ -60,7 +60,7 @@ class Callbacks:
             photo = open_photo(path)
             case = Case.of(photo, self.screener.screen(photo))
         except ScreenError as error:
-            return None, answer.problem(str(error), self.texts), ""
+            return None, answer.problem(self.texts.fault(str(error)), self.texts), ""
         return case, self.verdict(case, threshold, prevalence), self.heat(case, method)
 
     def measure_spread(self, case: Case | None, path: str | None) -> None:
@@ -138,7 +138,7 @@ class Callbacks:
         rows = []
         for row in batch.rows:
             if isinstance(row.result, PhotoError):
-                rows.append(BatchRow(row.name, None, None, str(row.result)))
+                rows.append(BatchRow(row.name, None, None, self.texts.fault(str(row.result))))
                 continue
             screened = row.answer(threshold) != "unscreened"
             rows.append(

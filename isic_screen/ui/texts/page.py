@@ -137,3 +137,7 @@ class PageTexts:
     def reason(self, reason: str) -> str:
         """A finding of isic_screen/quality.py, which speaks English, in the page's language."""
         return reason
+
+    def fault(self, message: str) -> str:
+        """What is wrong with a file, which photo.py says in English, in the page's language."""
+        return message

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 
+from isic_screen.ui.texts.faults_german import in_german
 from isic_screen.ui.texts.page import PageTexts
 
 
@@ -148,6 +149,9 @@ class GermanPageTexts(PageTexts):
         """A finding with its number, if it has one, kept; one that is not known here stays in English."""
         numbers = re.findall(r"\d+", reason)
         return _REASONS.get(re.sub(r"\d+", "{}", reason), reason.replace("{", "{{").replace("}", "}}")).format(*numbers)
+
+    def fault(self, message: str) -> str:
+        return in_german(message)
 
 
 _REASONS: Mapping[str, str] = {
