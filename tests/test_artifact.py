@@ -1,6 +1,7 @@
 import json
 import struct
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -60,11 +61,11 @@ def test_saving_is_all_or_nothing(lite0, tmp_path, monkeypatch):
     save_model(path, lite0, example_facts(lite0))
     before = path.read_bytes()
 
-    def disk_full(tensors, file, metadata):
-        file.write_bytes(b"half a file")
+    def disk_full(file, content):
+        file.write_text("half a file")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("isic_screen.artifact.save_file", disk_full)
+    monkeypatch.setattr(Path, "write_bytes", disk_full)
     with pytest.raises(OSError, match="No space"):
         save_model(path, lite0, replace(example_facts(lite0), version="2"))
     assert path.read_bytes() == before

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -66,11 +68,11 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole(state, tmp_path, monkeypat
     path = tmp_path / "checkpoint.safetensors"
     save_checkpoint(path, state)
 
-    def disk_full(tensors, file, metadata):
-        file.write_bytes(b"half")
+    def disk_full(file, content):
+        file.write_text("half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("isic_screen.training.checkpoint.save_file", disk_full)
+    monkeypatch.setattr(Path, "write_bytes", disk_full)
     with pytest.raises(OSError, match="No space"):
         save_checkpoint(path, state)
     assert load_checkpoint(path, "this run").best_epoch == 1
