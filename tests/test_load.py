@@ -12,7 +12,7 @@ from benchmarks import load, load_files
 from benchmarks.load_report import DOCUMENT, with_table
 from benchmarks.load_requests import MIX
 from benchmarks.measure import RESULTS
-from isic_screen.serving import MOST_SESSIONS
+from isic_screen.serving import MOST_SESSIONS, swept
 
 CLIENTS, REQUESTS, PHOTOS = 8, 60, 10
 
@@ -106,3 +106,22 @@ def test_the_result_that_is_committed_is_of_the_whole_test_and_good():
     assert result["wrong_answers"] == 0
     assert result["queue_full_sentences"] > 0
     assert set(result["requests_by_kind"]) == set(MIX)
+
+
+def test_the_sweep_that_is_waited_for_is_the_servers_own(tmp_path):
+    server = load.Server(tmp_path, ())
+    own, upload = server.uploads / "own.jpg", server.uploads / "hash" / "photo.jpg"
+    upload.parent.mkdir(parents=True)
+    for path in (own, upload):
+        path.touch()
+
+    async def waited() -> None:
+        sweep = swept(server.uploads, 0.1, 900)
+        async with asyncio.timeout(60), sweep(None):
+            late = server.uploads / "late.jpg"
+            late.touch()
+            await server.swept({path for path in server.files() if path != late}, 1, 900)
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, waited()).result()
+    assert {path.name for path in server.files()} == {"own.jpg", "hash", "photo.jpg"}
