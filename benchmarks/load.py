@@ -21,7 +21,6 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,6 +33,7 @@ from benchmarks.load_requests import MIX, TOLERANCE, Known, WrongError, faults_o
 from benchmarks.load_server import Server
 from benchmarks.load_visitor import CutOffError, UnclearError, Visitor
 from benchmarks.measure import ROOT, write_result
+from isic_screen.serving.sessions import EMPTY_SECONDS
 from isic_screen.ui.layout import DELETE_CACHE
 
 GROWTH_LIMIT = 0.10
@@ -43,6 +43,8 @@ GROWTH_JUDGED_FROM = 500
 TRIES = 20
 """How often a request is made anew that a kill cut off."""
 PHOTOS = 40
+SETTLING = 2 * EMPTY_SECONDS + 1
+"""Seconds of quiet before memory is read: the server forgets, and gives memory back, every EMPTY_SECONDS."""
 
 
 @dataclass
@@ -173,25 +175,26 @@ async def load(
 async def _loaded(
     server: Server, clients: int, requests: int, photos: list[load_files.File], seed: int, sweep: bool, kill: bool
 ) -> dict[str, Any]:
+    settling = SETTLING if requests >= GROWTH_JUDGED_FROM else 1
     first = Visitor(server.address)
     known = await learn(first, photos, load_files.hostile(photos[0].content), load_files.drawn(10**6))
     await first.close()
     run = Run(server, known, seed)
     run.tally.findings += faults_of(known)
     await run.spied_on()
-    await server.quiet()
+    await server.quiet(settling)
     alone = server.memory()
 
     began = time.monotonic()
     half = requests // 2
     await run.part(clients, half, kill_after=half // 2 if kill else None)
     halfway = time.monotonic() - began
-    await server.quiet()
+    await server.quiet(settling)
     warm, open_warm = server.memory(), server.open_files()
     began = time.monotonic()
     await run.part(clients, requests - half)
     seconds = halfway + time.monotonic() - began
-    await server.quiet()
+    await server.quiet(settling)
     after, open_after = server.memory(), server.open_files()
     growth = after / warm - 1
     tally = run.tally
@@ -202,7 +205,7 @@ async def _loaded(
 
     disk = {"after the last request": round(server.disk(), 1)}
     if sweep:
-        await _sweep(server, run.own)
+        await server.swept(run.own, *DELETE_CACHE)
         left = set(server.files()) - run.own
         disk["after the server's own sweep"] = round(server.disk(), 1)
         disk["files and folders left by the sweep"] = len(left)
@@ -256,18 +259,6 @@ async def _loaded(
         "disk_mb": disk,
         "findings": tally.findings,
     }
-
-
-async def _sweep(server: Server, own: set[Path]) -> None:
-    """Make the uploads look older than they may become, and wait for the server's own sweep."""
-    every, older = DELETE_CACHE
-    deadline = time.monotonic() + 2 * every + 30
-    while time.monotonic() < deadline and (left := set(server.files()) - own):
-        long_ago = time.time() - older - 60
-        for path in left:
-            with suppress(FileNotFoundError):  # swept just now
-                os.utime(path, (long_ago, long_ago))
-        await asyncio.sleep(1)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -85,14 +86,13 @@ class Server:
         app = psutil.Process(self._app.pid)
         return [app, *app.children(recursive=True)]
 
-    async def quiet(self) -> None:
-        """Wait until no visitor is connected and the memory stands still, QUIET_SECONDS at most."""
-        deadline, held = time.monotonic() + QUIET_SECONDS, [0.0]
-        while time.monotonic() < deadline:
-            held.append(self.memory())
-            if self.connections() == 0 and len(held) > 8 and max(held[-8:]) - min(held[-8:]) < 1:
-                return
+    async def quiet(self, seconds: float) -> None:
+        """Wait until nobody has been connected, and the memory has stood still, for so long; QUIET_SECONDS at most."""
+        deadline, since, held = time.monotonic() + QUIET_SECONDS, time.monotonic(), self.memory()
+        while time.monotonic() < min(deadline, since + seconds):
             await asyncio.sleep(0.25)
+            if self.connections() > 0 or abs(self.memory() - held) > 1:
+                since, held = time.monotonic(), self.memory()
 
     def files(self) -> list[Path]:
         """All that lies in the folders of this server and of those before it on this port."""
@@ -105,3 +105,16 @@ class Server:
     def upload_folders(self) -> set[Path]:
         """One for each server that runs, or that left its own."""
         return set(self.uploads.glob("isic-screen-*")) if self.uploads.is_dir() else set()
+
+    async def swept(self, own: set[Path], every: float, older: float) -> None:
+        """Make all files but `own` look older than they may become, and wait for the server's own sweep of them.
+
+        It comes `every` so many seconds, for what is `older` than so many; two of them are waited for at most.
+        """
+        deadline = time.monotonic() + 2 * every + 30
+        while time.monotonic() < deadline and (left := set(self.files()) - own):
+            long_ago = time.time() - older - 60
+            for path in left:
+                with suppress(FileNotFoundError):  # swept just now
+                    os.utime(path, (long_ago, long_ago))
+            await asyncio.sleep(1)

@@ -12,6 +12,7 @@ from benchmarks import load, load_files
 from benchmarks.load_report import DOCUMENT, with_table
 from benchmarks.load_requests import MIX
 from benchmarks.measure import RESULTS
+from isic_screen.serving import MOST_SESSIONS, swept
 
 CLIENTS, REQUESTS, PHOTOS = 8, 60, 10
 
@@ -38,29 +39,54 @@ def test_no_visitor_of_many_gets_a_wrong_answer_through_faults_and_a_kill(tmp_pa
     assert result["disk_mb"]["files and folders left when it stopped"] == 0
 
 
-# Answers cross where two photos are screened at a time, as they would through an attribute that visitors share.
+# The app, but that answers cross where two photos are screened at a time, as they would through an attribute that
+# visitors share; and it says how it is set up.
 CROSSING = """
 import sys, time
 import app
+import gradio
 from isic_screen.screener import Screener
+from isic_screen.serving import sessions
 
-alone = Screener.screen
+alone, forget = Screener.screen, sessions.Sessions.forget
 
 def screen(self, photo):
     self.found = alone(self, photo)
     time.sleep(0.1)
     return self.found
 
-Screener.screen = screen
+def told_forget(self, now):
+    forget(self, now)
+    print("forgets: holds at most", self._app.state_holder.capacity, flush=True)
+
+Screener.screen, sessions.Sessions.forget, sessions.EMPTY_SECONDS = screen, told_forget, 0.1
+queue = gradio.Blocks().queue()._queue
+print("counts", queue.ANALYTICS_MAX_EVENTS, "event, told after", queue.ANAYLTICS_CACHE_FREQUENCY)
 sys.exit(app.main())
 """
 
 
-def test_answers_that_cross_are_found(tmp_path, monkeypatch):
-    monkeypatch.setattr(load, "MIX", {"good photo": MIX["good photo"]})
-    result = loaded(tmp_path, requests=16, kill=False, command=(sys.executable, "-c", CROSSING))
+@pytest.fixture(scope="module")
+def crossed(tmp_path_factory):
+    """What a short load test says of that app, and the app's log."""
+    folder = tmp_path_factory.mktemp("crossed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(load, "MIX", {"good photo": MIX["good photo"]})
+        result = loaded(folder, requests=16, kill=False, command=(sys.executable, "-c", CROSSING))
+    return result, (folder / "server.log").read_text(encoding="utf-8")
+
+
+def test_answers_that_cross_are_found(crossed):
+    result, _ = crossed
     assert result["wrong_answers"] > 0
     assert any("is not the answer alone" in finding for finding in result["findings"])
+
+
+def test_the_app_forgets_its_visitors_and_counts_no_events(crossed):
+    """Gradio would keep figures of the last 10,000 events, and go through them all after each."""
+    _, log = crossed
+    assert f"forgets: holds at most {MOST_SESSIONS}" in log
+    assert "counts 1 event, told after 1000000000" in log
 
 
 def test_the_table_in_the_document_is_the_results():
@@ -80,3 +106,22 @@ def test_the_result_that_is_committed_is_of_the_whole_test_and_good():
     assert result["wrong_answers"] == 0
     assert result["queue_full_sentences"] > 0
     assert set(result["requests_by_kind"]) == set(MIX)
+
+
+def test_the_sweep_that_is_waited_for_is_the_servers_own(tmp_path):
+    server = load.Server(tmp_path, ())
+    own, upload = server.uploads / "own.jpg", server.uploads / "hash" / "photo.jpg"
+    upload.parent.mkdir(parents=True)
+    for path in (own, upload):
+        path.touch()
+
+    async def waited() -> None:
+        sweep = swept(server.uploads, 0.1, 900)
+        async with asyncio.timeout(60), sweep(None):
+            late = server.uploads / "late.jpg"
+            late.touch()
+            await server.swept({path for path in server.files() if path != late}, 1, 900)
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, waited()).result()
+    assert {path.name for path in server.files()} == {"own.jpg", "hash", "photo.jpg"}

@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from isic_screen.serving.sentences import FAULT, NO_ANSWER, says_why, with_sentence
+from isic_screen.serving.sentences import NO_ANSWER, says_why, with_sentence
 
 _log = logging.getLogger(__name__)
 
@@ -125,7 +125,7 @@ class _Join:
             if self._started:
                 raise
             _log.exception("A request for a prediction failed")
-            await JSONResponse({"detail": FAULT}, 500)(scope, receive, self._send)
+            await JSONResponse({"detail": NO_ANSWER}, 500)(scope, receive, self._send)
             return
         if not self._held:
             return

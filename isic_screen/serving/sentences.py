@@ -5,8 +5,7 @@ from typing import Any
 
 from starlette.types import Message
 
-NO_ANSWER = "This request could not be answered: what was sent is not what is asked for. /gradio_api/info says what is."
-FAULT = "The server could not answer this request. Please check it against /gradio_api/info, and try again."
+NO_ANSWER = "The server could not answer this request. Please try again; /gradio_api/info says what it can be asked."
 
 
 def with_sentence(message: Message) -> Message:
