@@ -3,7 +3,7 @@
 import json
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +12,21 @@ RESULTS = ROOT / "benchmarks" / "results"
 
 
 def alternate(first: Callable[[], object], second: Callable[[], object], repeats: int) -> tuple[float, float]:
-    """Median seconds of two ways, their turns alternating after a warm-up, so that a busy machine slows both alike."""
-    times: tuple[list[float], list[float]] = ([], [])
-    for turn in range(-3, repeats):
-        for way, taken in zip((first, second), times, strict=True):
+    """Median seconds of two ways; see `in_turns`."""
+    taken = in_turns({"first": first, "second": second}, repeats)
+    return taken["first"], taken["second"]
+
+
+def in_turns(ways: Mapping[str, Callable[[], object]], repeats: int, warm_up: int = 3) -> dict[str, float]:
+    """Median seconds of each way, their turns alternating after a warm-up, so that a busy machine slows all alike."""
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    for turn in range(-warm_up, repeats):
+        for name, way in ways.items():
             started = time.perf_counter()
             way()
             if turn >= 0:
-                taken.append(time.perf_counter() - started)
-    return statistics.median(times[0]), statistics.median(times[1])
+                times[name].append(time.perf_counter() - started)
+    return {name: statistics.median(taken) for name, taken in times.items()}
 
 
 def write_result(name: str, result: dict[str, Any]) -> None:

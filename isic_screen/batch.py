@@ -1,17 +1,21 @@
-"""Many photo files through one screener: decoding in threads, the network on batches, results in order."""
+"""Many photo files through one screener: threads that decode and compute side by side, results in order."""
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
+import torch
 from PIL import Image
 
-from isic_screen.data.images import read_photos
+from isic_screen.data.images import in_order, read_photo
 from isic_screen.errors import PhotoError, ScreenError
 from isic_screen.photo import PHOTO_SUFFIXES
 from isic_screen.processes import Processes
 from isic_screen.screener import Screening
+
+_BATCH = 4  # photos that one thread puts through the network at a time
+_BLOCK = 8 * _BATCH  # photos after which several processes exchange what they found
 
 
 class ScreensPhotos(Protocol):
@@ -39,16 +43,28 @@ def find_photos(paths: Sequence[Path]) -> list[tuple[str, Path]]:
 
 
 def screen_files(
-    screener: ScreensPhotos, paths: Sequence[Path | str], *, workers: int = 2, batch_size: int = 16
+    screener: ScreensPhotos, paths: Sequence[Path | str], *, workers: int = 2, batch_size: int = _BATCH
 ) -> Iterator[Screening | PhotoError]:
-    """A Screening or the PhotoError of each file, in order. Memory is bounded by the batch, not by the number."""
-    waiting: list[Image.Image | PhotoError] = []
-    for _, photo in read_photos([str(path) for path in paths], lambda photo: photo, workers):
-        waiting.append(photo)
-        if len(waiting) == batch_size:
-            yield from _screen(screener, waiting)
-            waiting.clear()
-    yield from _screen(screener, waiting)
+    """A Screening or the PhotoError of each file, in order.
+
+    Each of `workers` threads reads `batch_size` photos and puts them through the network by itself: while one decodes
+    another computes, and none waits for the others in the middle of a layer, which costs most of the time when PyTorch
+    spreads one batch over all cores of a busy machine. Memory is bounded by workers times batch_size photos.
+    """
+    workers, threads = max(1, workers), torch.get_num_threads()
+    parts = (paths[start : start + batch_size] for start in range(0, len(paths), batch_size))
+
+    def screen(part: Sequence[Path | str]) -> list[Screening | PhotoError]:
+        return _screen(screener, [read_photo(str(path)) for path in part])
+
+    def share_cores() -> None:
+        torch.set_num_threads(max(1, threads // workers))
+
+    try:
+        for found in in_order(screen, parts, workers, set_up=share_cores):
+            yield from found
+    finally:
+        torch.set_num_threads(threads)  # it is a setting of the process as well, for threads that come later
 
 
 def screen_shared(
@@ -57,19 +73,22 @@ def screen_shared(
     processes: Processes,
     *,
     workers: int = 2,
-    batch_size: int = 16,
 ) -> Iterator[Screening | PhotoError]:
-    """`screen_files` by several processes that take turns batch by batch: all are given every result, in order.
+    """`screen_files` by several processes that take turns block by block: all are given every result, in order.
 
-    The batches are those of one process, and so are the results. All processes must draw from it to its end.
+    A block is whole batches, so that these are the ones of a single process, and so are the results. All processes must
+    draw from it to its end.
     """
-    starts = range(0, len(paths), batch_size)
-    mine = [path for start in starts[processes.index :: processes.count] for path in paths[start : start + batch_size]]
-    found = screen_files(screener, mine, workers=workers, batch_size=batch_size)
+    if processes.count == 1:
+        yield from screen_files(screener, paths, workers=workers)
+        return
+    starts = range(0, len(paths), _BLOCK)
+    mine = [path for start in starts[processes.index :: processes.count] for path in paths[start : start + _BLOCK]]
+    found = screen_files(screener, mine, workers=workers, batch_size=_BATCH)
     for _ in starts[:: processes.count]:
-        yield from processes.gather_rows(list(islice(found, batch_size)))
+        yield from processes.gather_rows(list(islice(found, _BLOCK)))
 
 
-def _screen(screener: ScreensPhotos, photos: list[Image.Image | PhotoError]) -> list[Screening | PhotoError]:
+def _screen(screener: ScreensPhotos, photos: Sequence[Image.Image | PhotoError]) -> list[Screening | PhotoError]:
     screenings = iter(screener.screen_many([photo for photo in photos if not isinstance(photo, PhotoError)]))
     return [photo if isinstance(photo, PhotoError) else next(screenings) for photo in photos]

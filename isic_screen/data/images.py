@@ -1,7 +1,7 @@
 """Reading many photos at once: in order, in bounded memory, and past the ones that cannot be read."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -12,9 +12,39 @@ from isic_screen.errors import DataError, PhotoError
 from isic_screen.photo import open_photo
 from isic_screen.processes import ALONE, Processes
 
+S = TypeVar("S")
 T = TypeVar("T")
 
-LOOK_AHEAD = 4  # photos in flight per worker: enough to keep all busy, few enough that results wait in bounded memory
+LOOK_AHEAD = 4  # items in flight per worker: enough to keep all busy, few enough that results wait in bounded memory
+
+
+def in_order(
+    work: Callable[[S], T], items: Iterable[S], workers: int, *, set_up: Callable[[], object] | None = None
+) -> Iterator[T]:
+    """``work`` of each item, done by threads, in the order of ``items``; ``set_up`` runs first in each thread.
+
+    At most ``LOOK_AHEAD * workers`` results wait; when the caller stops early, what has not begun is dropped.
+    """
+    workers = max(1, workers)
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="photos", initializer=set_up)
+    waiting: deque[Future[T]] = deque()
+    try:
+        for item in items:
+            if len(waiting) >= LOOK_AHEAD * workers:
+                yield waiting.popleft().result()
+            waiting.append(pool.submit(work, item))
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def read_photo(path: str) -> Image.Image | PhotoError:
+    """The photo, or why it cannot be read."""
+    try:
+        return open_photo(path)
+    except PhotoError as error:
+        return error
 
 
 def read_photos(
@@ -24,29 +54,16 @@ def read_photos(
 
     A photo that cannot be read yields its ``PhotoError`` instead. Threads serve, since Pillow decodes and resizes
     without Python's lock; ``prepare`` runs in them and should return something small, such as the resized photo.
-    At most ``LOOK_AHEAD * workers`` results wait; when the caller stops early, what has not begun is dropped.
     """
 
-    def read(path: str) -> T | PhotoError:
+    def read(numbered: tuple[int, str]) -> tuple[int, T | PhotoError]:
+        index, path = numbered
         try:
-            return prepare(open_photo(path))
+            return index, prepare(open_photo(path))
         except PhotoError as error:
-            return error
+            return index, error
 
-    workers = max(1, workers)
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="photos")
-    waiting: deque[tuple[int, Future[T | PhotoError]]] = deque()
-    try:
-        for index, path in enumerate(paths):
-            if len(waiting) >= LOOK_AHEAD * workers:
-                first, future = waiting.popleft()
-                yield first, future.result()
-            waiting.append((index, pool.submit(read, path)))
-        while waiting:
-            first, future = waiting.popleft()
-            yield first, future.result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    return in_order(read, enumerate(paths), workers)
 
 
 def find_unreadable(
