@@ -2,10 +2,10 @@
 
 import copy
 import threading
+from functools import cache
 
 import numpy as np
 import torch
-from matplotlib import colormaps
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
@@ -25,8 +25,6 @@ METHODS = ("Grad-CAM", *_LIBRARY_CLASSES)
 
 EMPTY_SHARE = 0.02
 """Evidence for melanoma weaker than this share of the strongest evidence against counts as none at all."""
-
-_COLOURS = colormaps["inferno"]
 
 
 def heat_map_of(evidence: FloatMap) -> FloatMap:
@@ -49,10 +47,19 @@ def heat_layer(heat_map: FloatMap, size: tuple[int, int]) -> Image.Image:
     heat = grey.resize(size, Image.Resampling.BICUBIC)
     # A palette image colours 256 levels instead of millions of pixels.
     layer = heat.copy()
-    layer.putpalette((_COLOURS(np.arange(256))[:, :3] * 255).astype(np.uint8).tobytes())
+    layer.putpalette(_palette())
     layer = layer.convert("RGB")
     layer.putalpha(heat)
     return layer
+
+
+@cache
+def _palette() -> bytes:
+    """256 RGB colours from cold to hot."""
+    # Here and not above: screening draws nothing, and matplotlib takes its time to import.
+    from matplotlib import colormaps
+
+    return (colormaps["inferno"](np.arange(256))[:, :3] * 255).astype(np.uint8).tobytes()
 
 
 def overlay(photo: Image.Image, heat_map: FloatMap, strength: float = 0.5) -> Image.Image:

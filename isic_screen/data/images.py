@@ -3,14 +3,16 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-import pandas as pd
 from PIL import Image
 
 from isic_screen.errors import DataError, PhotoError
 from isic_screen.photo import open_photo
 from isic_screen.processes import ALONE, Processes
+
+if TYPE_CHECKING:  # screening needs no tables, and pandas takes a quarter of a second to import
+    import pandas as pd
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -67,8 +69,8 @@ def read_photos(
 
 
 def find_unreadable(
-    rows: pd.DataFrame, workers: int, processes: Processes = ALONE
-) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
+    rows: "pd.DataFrame", workers: int, processes: Processes = ALONE
+) -> tuple["pd.DataFrame", list[tuple[str, str]]]:
     """The ``rows`` (column ``path``) whose photos can be read, and ``(path, reason)`` of the others.
 
     Decodes every photo: training gets the same from its first pass through ``read_photos`` and need not decode twice.

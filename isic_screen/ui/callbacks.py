@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
 
 from PIL import Image
 
@@ -18,10 +19,11 @@ from isic_screen.ui.answer import Case
 from isic_screen.ui.batch import Batch
 from isic_screen.ui.confusion import confusion
 from isic_screen.ui.consequences import ThresholdPlot, consequences
-from isic_screen.ui.pdf import Context, case_pdf
-from isic_screen.ui.pdf_batch import BatchRow, batch_pdf
 from isic_screen.ui.roc import RocPlot
 from isic_screen.ui.texts import Texts
+
+if TYPE_CHECKING:
+    from isic_screen.ui.pdf import Context
 
 _PREVALENCES_KEPT = 64
 
@@ -108,8 +110,13 @@ class Callbacks:
             confusion(point, facts.threshold_table, self.texts),
         )
 
-    def report(self, case: Case, threshold: float, prevalence: float, method: str, context: Context, on: date) -> bytes:
+    def report(
+        self, case: Case, threshold: float, prevalence: float, method: str, context: "Context", on: date
+    ) -> bytes:
         """The case as a one-page PDF, with what was typed for it."""
+        # Here and not above: the writer of PDFs takes its time to import, and few answers are printed.
+        from isic_screen.ui.pdf import case_pdf
+
         heat_map = case.screening.heat_map
         if method != METHODS[0] and case.screening.quality.verdict != "unfit":
             heat_map = self._explainer.heat_map(case.photo, method)
@@ -134,6 +141,8 @@ class Callbacks:
 
     def batch_report(self, batch: Batch, threshold: float, prevalence: float, on: date) -> bytes:
         """A batch as a PDF list."""
+        from isic_screen.ui.pdf_batch import BatchRow, batch_pdf
+
         point = self.point(threshold)
         rows = []
         for row in batch.rows:

@@ -15,7 +15,6 @@ from isic_screen.ui import answer
 from isic_screen.ui.answer import Case
 from isic_screen.ui.callbacks import Callbacks
 from isic_screen.ui.numbers import percent
-from isic_screen.ui.pdf import Context
 from isic_screen.ui.uploads import hand_over_file
 
 EXAMPLES = sorted((Path(__file__).resolve().parents[2] / "assets" / "examples").glob("*.jpg"))
@@ -203,6 +202,8 @@ def photo_tab(callbacks: Callbacks, other_sensitivity: gr.Slider) -> Threshold:
     def reported(current: Case | None, at: float, stated: float | None, by: str, *typed_in: str) -> str:
         if current is None:
             return ""
+        from isic_screen.ui.pdf import Context  # see Callbacks.report
+
         made = callbacks.report(current, at, share(stated), by, Context(*typed_in), date.today())
         return base64.b64encode(made).decode()
 
