@@ -46,7 +46,7 @@ class _Tuples(nn.Module):
 
 def _eager(network: nn.Module, *, last: bool = False, dtype: torch.dtype | None = None, size: int = 0) -> Engine:
     layout = torch.channels_last if last else torch.contiguous_format
-    module = network.to(memory_format=layout)  # type: ignore[call-overload]
+    module = network.to(memory_format=layout)
 
     def run(images: Tensor) -> Answer:
         with torch.inference_mode(), torch.autocast("cpu", dtype, enabled=dtype is not None):
@@ -89,7 +89,7 @@ def _onnx(network: ScreenNet, sample: Tensor, quantised: str = "") -> Engine:
         file = Path(folder) / "network.onnx"
         count = {0: torch.export.Dim("count", min=1, max=64)}
         torch.onnx.export(
-            _own(folded(network).to(memory_format=torch.contiguous_format)),  # type: ignore[call-overload]
+            _own(folded(network).to(memory_format=torch.contiguous_format)),
             (sample[:2],),
             file,
             input_names=["images"],
