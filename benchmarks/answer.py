@@ -43,9 +43,9 @@ def main() -> None:
             file = Path(folder) / f"{size[0]}.jpg"
             file.write_bytes(jpeg(given.photo, size))
             on_page, of_parts = alternate(
-                partial(_page, callbacks, file), partial(_parts, callbacks, file), given.repeats
+                partial(page, callbacks, file), partial(_parts, callbacks, file), given.repeats
             )
-            again, naively = alternate(partial(_page, callbacks, file), partial(_naive, callbacks, file), given.repeats)
+            again, naively = alternate(partial(page, callbacks, file), partial(naive, callbacks, file), given.repeats)
             result[name] = {
                 "page_ms": round(1000 * on_page, 1),
                 "parts_ms": round(1000 * of_parts, 1),
@@ -55,7 +55,8 @@ def main() -> None:
     write_result("answer", result)
 
 
-def _page(callbacks: Callbacks, file: Path) -> None:
+def page(callbacks: Callbacks, file: Path) -> None:
+    """The page's own way from a file to the answer's HTML."""
     facts = callbacks.screener.facts
     callbacks.screen(str(file), facts.default_threshold, facts.prevalence, METHODS[0])
 
@@ -70,7 +71,8 @@ def _parts(callbacks: Callbacks, file: Path) -> None:
     overlay(photo, heat_map_of(evidence[0].numpy()))
 
 
-def _naive(callbacks: Callbacks, file: Path) -> None:
+def naive(callbacks: Callbacks, file: Path) -> None:
+    """Full decode, the grad-cam library, an overlay in the photo's own size."""
     network = callbacks.screener.model.network
     hooked = Hooked(network)
     with Image.open(file) as image:

@@ -1,5 +1,6 @@
 """Every generated figure in README and model card is what the files behind it say."""
 
+import json
 import re
 
 from benchmarks import training_report
@@ -11,6 +12,16 @@ def test_the_readme_is_as_its_command_writes_it(bundled_model):
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert with_generated(readme, bundled_model) == readme
     assert len(re.findall("<!-- generated: ", readme)) == 6
+
+
+def test_the_account_of_speed_is_as_its_command_writes_it(bundled_model):
+    text = (ROOT / "docs" / "speed.md").read_text(encoding="utf-8")
+    assert with_generated(text, bundled_model) == text
+    assert re.findall(r"<!-- generated: (\w+)", text) == ["stages", "engines", "speed"]
+    for engine in json.loads((ROOT / "benchmarks" / "results" / "engines.json").read_text())["engines"]:
+        assert f"| {engine['engine']} |" in text
+    for image in re.findall(r"\]\(\.\./(assets/[^)]+)\)", text):
+        assert (ROOT / image).is_file()
 
 
 def test_the_model_card_is_as_its_command_writes_it(bundled_model):

@@ -3,8 +3,8 @@
     python train/write_docs.py
 
 Reads the bundled model file (its facts and the evaluation inside), the paper's results in train/paper.toml and the
-benchmarks' results. Writes assets/MODEL_CARD.md, and in README.md what stands between `<!-- generated: NAME -->` and
-`<!-- end -->`. A test checks that running it changes nothing.
+benchmarks' results. Writes assets/MODEL_CARD.md, and in README.md and docs/speed.md what stands between
+`<!-- generated: NAME -->` and `<!-- end -->`. A test checks that running it changes nothing.
 """
 
 import json
@@ -18,25 +18,28 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # run from a clone: the package is not installed
 
+from benchmarks.speed_rows import SPEED, engine_rows, speed_rows, stage_rows  # noqa: E402
 from isic_screen.artifact import Model, load_model  # noqa: E402
 from isic_screen.evaluation.report import METRIC_LABELS, camera_line, estimate, table  # noqa: E402
 from isic_screen.operating_point import DEFAULT_SENSITIVITY, OperatingPoint, Proportion  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results"
+WITH_GENERATED = (ROOT / "README.md", ROOT / "docs" / "speed.md")
 EVALUATION = ROOT / "assets" / "evaluation"
 CORNERS_HARMLESS = 0.1
 """Drawn corners that change the mean logit by less than this, and hardly a decision, are not called a fault."""
 
 
 def main() -> None:
-    """Rewrite both files in place."""
-    (ROOT / "assets" / "MODEL_CARD.md").write_text(model_card(load_model()), encoding="utf-8")
-    readme = ROOT / "README.md"
-    readme.write_text(with_generated(readme.read_text(encoding="utf-8"), load_model()), encoding="utf-8")
+    """Rewrite the files in place."""
+    model = load_model()
+    (ROOT / "assets" / "MODEL_CARD.md").write_text(model_card(model), encoding="utf-8")
+    for file in WITH_GENERATED:
+        file.write_text(with_generated(file.read_text(encoding="utf-8"), model), encoding="utf-8")
 
 
-def with_generated(readme: str, model: Model) -> str:
-    """The README with its generated parts filled in; KeyError for a part that nobody knows how to write."""
+def with_generated(text: str, model: Model) -> str:
+    """A document with its generated parts filled in; KeyError for a part that nobody knows how to write."""
     parts = {
         "results": results_table(model),
         "sources": sources_table(model),
@@ -44,12 +47,14 @@ def with_generated(readme: str, model: Model) -> str:
         "novelty": novelty_table(),
         "thresholds": threshold_table(model),
         "speed": speed_table(),
+        "engines": engine_table(),
+        "stages": stage_table(),
     }
 
     def fill(match: re.Match[str]) -> str:
         return f"<!-- generated: {match[1]} -->\n{parts[match[1]]}\n<!-- end -->"
 
-    return re.sub(r"<!-- generated: (\w+) -->\n.*?<!-- end -->", fill, readme, flags=re.DOTALL)
+    return re.sub(r"<!-- generated: (\w+) -->\n.*?<!-- end -->", fill, text, flags=re.DOTALL)
 
 
 def results_table(model: Model) -> str:
@@ -212,53 +217,18 @@ def corners_table() -> str:
 
 def speed_table() -> str:
     """The benchmarks' ratios, each measured in one run."""
-    decode, heat_map, cache, answer = (_result(name) for name in ("decode", "heat_map", "feature_cache", "answer"))
-    difference = cache["auc_cached_minus_uncached"]
-    rows = [
-        *(
-            (
-                f"Photo of {size} to answer on the page: naive way / ours",
-                _ratio(answer[size]["naive_over_page"]),
-                "`python -m benchmarks.answer`",
-            )
-            for size in ("24 megapixels", "512 pixels")
-        ),
-        *(
-            (
-                f"Photo of {size} to answer on the page: ours / decode + forward pass + overlay",
-                _ratio(answer[size]["page_over_parts"]),
-                "the same",
-            )
-            for size in ("24 megapixels", "512 pixels")
-        ),
-        (
-            "Decoding a 24-megapixel JPEG: full / with `draft`",
-            _ratio(decode["24 megapixels"]["ratio"]),
-            "`python -m benchmarks.decode`",
-        ),
-        (
-            "Probability and heat map: grad-cam library / closed form",
-            _ratio(heat_map["library_over_closed_form"]),
-            "`python -m benchmarks.heat_map`",
-        ),
-        (
-            "Ten epochs of `paper`: uncached / cached features",
-            _ratio(cache["epochs_uncached_over_full_cache"]),
-            "`python -m benchmarks.feature_cache`",
-        ),
-        (
-            "Whole run of `paper`, reading to report: uncached / empty cache",
-            _ratio(cache["whole_run_uncached_over_empty_cache"]),
-            "the same",
-        ),
-        ("Whole run: uncached / full cache", _ratio(cache["whole_run_uncached_over_full_cache"]), "the same"),
-        (
-            f"AUC, cached less uncached ({cache['validation_images']} validation images)",
-            f"{difference['value']:+.3f} ({difference['low']:+.3f} to {difference['high']:+.3f})",
-            "the same",
-        ),
-    ]
-    return table(("", "ratio", "measured by"), rows)
+    return table(("", "ratio", "measured by"), speed_rows({name: _result(name) for name in SPEED}))
+
+
+def engine_table() -> str:
+    """What every way to run the network gained, and what it cost."""
+    head = ("engine", "one photo", "16 photos", "probability", "map", "AUC less fp32's", "")
+    return table(head, engine_rows(_result("engines")))
+
+
+def stage_table() -> str:
+    """Where the time of one answer goes."""
+    return table(("stage", "24 megapixels", "512 pixels"), stage_rows(_result("stages")))
 
 
 def model_card(model: Model) -> str:
@@ -418,10 +388,6 @@ def percent(value: float) -> str:
 def _without_shortcut(block: Mapping[str, Any]) -> str:
     auc = (block["camera_shortcut"] or {}).get("roc_auc")
     return "size not known" if auc is None else f"{estimate(auc)}, {auc['n']} images"
-
-
-def _ratio(value: float) -> str:
-    return f"{value:.3g} x"
 
 
 def _number_needed(point: OperatingPoint) -> str:
