@@ -2,15 +2,19 @@
 
     python -m benchmarks.sizes [--photo FILE] [--repeats N]
 
-One photo is resized to each size and saved as JPEG; the two ways are those of `benchmarks.answer` and take turns.
+One photo is resized to each size and saved as JPEG; the two ways are those of `benchmarks.answer` and take turns;
+the time is that of one processor.
 Writes benchmarks/results/sizes.json and assets/benchmarks/cost_against_size.png.
 """
 
 import argparse
 import tempfile
+import time
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from benchmarks.answer import naive, page
 from benchmarks.decode import default_photo, jpeg
@@ -28,13 +32,15 @@ def main() -> None:
     parser.add_argument("--photo", type=Path, default=default_photo(), help="default: a real photo, or an example")
     parser.add_argument("--repeats", type=int, default=9)
     given = parser.parse_args()
+    torch.set_num_threads(1)
     callbacks = Callbacks(Screener(), LANGUAGES[0])
     found = []
     with tempfile.TemporaryDirectory() as folder:
         for width, height in SIZES:
             file = Path(folder) / f"{width}.jpg"
             file.write_bytes(jpeg(given.photo, (width, height)))
-            ours, naively = alternate(partial(page, callbacks, file), partial(naive, callbacks, file), given.repeats)
+            ways = partial(page, callbacks, file), partial(naive, callbacks, file)
+            ours, naively = alternate(*ways, given.repeats, time.process_time)
             found.append(
                 {
                     "width": width,
@@ -79,7 +85,7 @@ def plot(sizes: list[dict[str, Any]], path: Path) -> None:
     axes.set_xticks(megapixels, [f"{value:.2g}" for value in megapixels])
     axes.set_xticks([], minor=True)
     axes.yaxis.set_major_formatter("{x:g}")
-    label_axes(axes, "size of the JPEG (megapixels)", "from file to answer (milliseconds, median)")
+    label_axes(axes, "size of the JPEG (megapixels)", "from file to answer (processor milliseconds)")
     set_title(axes, "Cost of one photo against its size", "naive: full decode with Pillow, grad-cam library, overlay")
     path.parent.mkdir(parents=True, exist_ok=True)
     save(figure, path)
