@@ -13,8 +13,8 @@ import httpx
 from isic_screen.serving.guard import BUSY
 
 TIMEOUT = httpx.Timeout(180)
-# A connection for each request. The server closes one after five idle seconds, and on two busy cores may do so before
-# it has seen the next request on it, as HTTP allows: browsers then ask again, httpx does not.
+# A connection for each request. The server closes one after five idle seconds, and on two busy cores it may do so
+# before it has seen the next request on it, as HTTP allows: browsers then ask again, httpx does not.
 LIMITS = httpx.Limits(max_keepalive_connections=0)
 _BOUNDARY = "the-end-of-a-part"
 
