@@ -20,7 +20,7 @@ def as_markdown(result: dict[str, Any]) -> str:
         "a good photo, from upload to answer": f"median {seconds['median']:.1f} s, 95 % in {seconds['95 %']:.1f} s",
         "answers compared with the file's alone": f"{result['answers_compared']:,}",
         "**wrong answers**": f"**{result['wrong_answers']}**",
-        "other findings": str(len(result["findings"]) - result["wrong_answers"]),
+        "other findings": "; ".join(f for f in result["findings"] if not f.startswith("wrong")) or "none",
         "queue full, said so in its sentence": f"{result['queue_full_sentences']:,} times",
         **{f"injected: {fault}": f"{times:,}" for fault, times in result["faults_injected"].items()},
         "memory of the server, warm and at the end": (
