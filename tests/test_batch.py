@@ -30,11 +30,9 @@ class _Widths:
 
     def __init__(self) -> None:
         self.lock, self.now, self.most, self.threads = threading.Lock(), 0, 0, set[int]()
-        self.seen = 0
 
     def screen_many(self, photos):
         with self.lock:
-            self.seen += len(photos)
             self.now += len(photos)
             self.most = max(self.most, self.now)
             self.threads.add(torch.get_num_threads())
@@ -42,6 +40,16 @@ class _Widths:
         with self.lock:
             self.now -= len(photos)
         return answers
+
+
+class _Handed(list):
+    """Paths that count the parts that were taken of them."""
+
+    parts = 0
+
+    def __getitem__(self, index):
+        self.parts += isinstance(index, slice)
+        return super().__getitem__(index)
 
 
 @pytest.fixture
@@ -70,13 +78,13 @@ def test_every_file_has_its_own_answer_in_its_place(files, workers, batch_size):
 
 
 def test_no_more_photos_are_decoded_than_the_workers_hold(files):
-    screener = _Widths()
-    results = screen_files(screener, files[:1] * 400, workers=2, batch_size=4)
+    screener, paths = _Widths(), _Handed(files[:1] * 400)
+    results = screen_files(screener, paths, workers=2, batch_size=4)
     next(results)
+    assert paths.parts <= 2 * LOOK_AHEAD + 1
+    assert len(list(results)) == 399
     # Answers that wait are small; photos are only in the hands of the two workers.
     assert screener.most <= 2 * 4
-    assert screener.seen <= (2 * LOOK_AHEAD + 1) * 4
-    assert len(list(results)) == 399
 
 
 def test_the_workers_share_pytorchs_threads_and_give_them_back(files):
