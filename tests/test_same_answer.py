@@ -1,6 +1,6 @@
 """The same photo has the same answer on every path, and the answer that it had when the model was bundled.
 
-Tolerances: 1e-6 of a probability between the paths of one machine, where only the size of a batch differs; 1e-3, and
+Tolerances: 1e-5 of a probability between the paths of one machine, where only the size of a batch differs; 1e-3, and
 1e-2 of a heat map, between machines.
 """
 
@@ -22,7 +22,7 @@ from isic_screen.ui.callbacks import METHODS, Callbacks
 from isic_screen.ui.texts import Texts
 from tests.golden import FILE, drawn
 
-BETWEEN_PATHS, BETWEEN_MACHINES, OF_A_HEAT_MAP = 1e-6, 1e-3, 1e-2
+BETWEEN_PATHS, BETWEEN_MACHINES, OF_A_HEAT_MAP = 1e-5, 1e-3, 1e-2
 GOLDEN = json.loads(FILE.read_text(encoding="utf-8"))
 
 
