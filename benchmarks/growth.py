@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from matplotlib.ticker import NullLocator
 from PIL import Image
 
 from benchmarks.measure import ROOT, write_result
@@ -33,7 +34,18 @@ from benchmarks.training_report import write_document
 from isic_screen.calibration import fit_platt
 from isic_screen.data.splits import fold_rows
 from isic_screen.data.tables import DataSet, read_sources
-from isic_screen.evaluation.figure_style import BLUE, GREEN, GREY, VERMILLION, label_axes, new_figure, save, set_title
+from isic_screen.evaluation.figure_style import (
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    SMALL_SIZE,
+    VERMILLION,
+    label_axes,
+    new_figure,
+    save,
+    set_title,
+)
 from isic_screen.evaluation.report import write_report
 from isic_screen.network import build_network
 from isic_screen.training.experiment import Setting
@@ -302,13 +314,14 @@ def draw(found: list[dict[str, Any]], path: Path) -> None:
     """Minutes of each stage against the number of images, both on logarithmic scales."""
     figure, (axes,) = new_figure(width=6.4, height=4.6)
     images = [case["images"] for case in found]
-    looks = ((BLUE, "o"), (VERMILLION, "s"), (GREEN, "^"), (GREY, "D"), (BLUE, "v"))
+    looks = ((BLUE, "o"), (VERMILLION, "s"), (GREEN, "^"), (GREY, "D"), (INK, "v"))
     growing = [stage.__name__ for stage in STAGES if stage not in CONSTANT]
     for name, (colour, marker) in zip(growing, looks, strict=True):
         minutes = [case["stages"][name]["seconds"] / 60 for case in found]
         axes.loglog(images, minutes, color=colour, marker=marker, linewidth=1.2, label=name.replace("_", " "))
     axes.set_xticks(images, [f"{count:,}" for count in images])
-    axes.legend(frameon=False, fontsize=8.5)
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.legend(frameon=False, fontsize=SMALL_SIZE, loc="center left", bbox_to_anchor=(1, 0.5))
     label_axes(axes, "images", "minutes on two cores")
     set_title(axes, "What a larger set costs before and after training", "each stage in a process of its own")
     save(figure, path)
