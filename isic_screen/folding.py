@@ -23,17 +23,30 @@ def folded(network: ScreenNet) -> ScreenNet:
     own weights, cannot take them in, so the copy is compared with the original and stays unfolded where they differ.
     """
     served = copy.deepcopy(network).eval().requires_grad_(False)
-    size, device = served.input_spec.size, served.head.out.weight.device
-    probe = torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(0)).mul_(4).sub_(2).to(device)
+    probe = probe_of(served)
     with torch.no_grad():  # not inference_mode: tensors made in it could not be used outside it
         expected, pairs = _watched(served, probe)
         candidate = copy.deepcopy(served)
         for convolution, norm in pairs:
             _fold(candidate, convolution, norm)
         found = candidate.forward_whole(probe)
-    if all(_alike(a, b) for a, b in zip(found, expected, strict=True)):
+    if alike(found, expected):
         served = candidate
     return served.to(memory_format=torch.channels_last)
+
+
+def probe_of(network: ScreenNet) -> Tensor:
+    """A normalised image (1, 3, size, size) of noise, on the network's device, to compare two ways by."""
+    size, device = network.input_spec.size, network.head.out.weight.device
+    return torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(0)).mul_(4).sub_(2).to(device)
+
+
+def alike(found: tuple[Tensor, ...], expected: tuple[Tensor, ...]) -> bool:
+    """Whether two ways say the same within TOLERANCE; a nan is like nothing."""
+    return all(
+        bool((one - other).abs().max() <= TOLERANCE * other.abs().max())
+        for one, other in zip(found, expected, strict=True)
+    )
 
 
 def _watched(network: ScreenNet, probe: Tensor) -> tuple[tuple[Tensor, ...], list[tuple[str, str]]]:
@@ -84,7 +97,3 @@ def _fold(network: ScreenNet, convolution: str, norm: str) -> None:
 def _replace(network: ScreenNet, name: str, module: nn.Module) -> None:
     parent, _, child = name.rpartition(".")
     setattr(network.get_submodule(parent), child, module)
-
-
-def _alike(found: Tensor, expected: Tensor) -> bool:
-    return bool((found - expected).abs().max() <= TOLERANCE * expected.abs().max())  # a nan is like nothing

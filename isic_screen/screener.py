@@ -10,15 +10,12 @@ from PIL import Image
 from torch import Tensor
 
 from isic_screen.artifact import Model, ModelFacts, load_model
+from isic_screen.engine import AT_ONCE, engine_of
 from isic_screen.errors import ModelFileError
 from isic_screen.explain import heat_map_of
-from isic_screen.folding import folded
 from isic_screen.network import Whole
 from isic_screen.novelty import REFUSED_FROM
 from isic_screen.quality import Quality, assess, unlike_training
-
-_AT_ONCE = 4
-"""Photos in one forward pass on a CPU: the activations of more do not stay in its caches, and each takes longer."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +47,13 @@ class Screener:
     """A loaded model that screens photos; safe to share between threads.
 
     Without a `model` it loads the bundled one (ModelFileError when that is missing or damaged). It works on a copy of
-    the model's network, made for speed (see folding.py): what is done to `model.network` later does not reach it.
+    the model's network, made for speed (see engine.py): what is done to `model.network` later does not reach it.
     """
 
     def __init__(self, model: Model | None = None, device: str | torch.device = "cpu") -> None:
         self.model = model or load_model()
         self.device = torch.device(device)
-        self._network = folded(self.model.network).to(self.device)
+        self._engine = engine_of(self.model.network, self.device)
 
     @property
     def facts(self) -> ModelFacts:
@@ -70,10 +67,10 @@ class Screener:
         """Screen photos together; memory grows with their number."""
         if not photos:
             return []
-        spec = self._network.input_spec
+        spec = self.model.network.input_spec
         images = torch.stack([spec(photo) for photo in photos])
         with torch.inference_mode():
-            seen = self._look(images.to(self.device, memory_format=torch.channels_last))
+            seen = self._look(images)
             known = self.model.novelty
             distances = [None] * len(photos) if known is None else known.share_of_cut_off(seen).tolist()
         network_logits, maps = seen.logits.double().cpu().numpy(), seen.evidence.float().cpu().numpy()
@@ -88,8 +85,8 @@ class Screener:
         ]
 
     def _look(self, images: Tensor) -> Whole:
-        at_once = _AT_ONCE if self.device.type == "cpu" else len(images)
-        parts = [self._network.forward_whole(some) for some in images.split(at_once)]
+        at_once = AT_ONCE if self.device.type == "cpu" else len(images)
+        parts = [self._engine(some) for some in images.split(at_once)]
         return Whole(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
 
     def spread(self, photo: Image.Image) -> tuple[float, float]:
