@@ -1,15 +1,17 @@
 """The model file: safetensors with everything a screener needs to know about the model written into it.
 
-One file holds the tensors (half precision) and, as JSON in the safetensors header, the facts: how to build the
-network, how to calibrate its logit, what each threshold means, what it was trained on, and how good it was. Nothing in
-it is executed, and a file that does not fit is refused with the reason.
+One file holds the tensors (half precision, or the weights in eight bits) and, as JSON in the safetensors header, the
+facts: how to build the network, how to calibrate its logit, what each threshold means, what it was trained on, and how
+good it was. Nothing in it is executed, and a file that does not fit is refused with the reason.
 """
 
+import copy
 import hashlib
 import json
 import math
 import os
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,13 +20,17 @@ from safetensors import SafetensorError, safe_open
 
 from isic_screen.calibration import Calibration
 from isic_screen.errors import ModelFileError, WeightsError
-from isic_screen.network import InputSpec, ScreenNet, build_network
+from isic_screen.network import InputSpec, ScreenNet, build_network, known_small
 from isic_screen.novelty import Novelty
 from isic_screen.operating_point import ThresholdTable
 from isic_screen.whole_file import save_tensors
 
-FORMAT_VERSION = 3
-_READABLE_VERSIONS = (1, 2, 3)  # version 1 had no novelty, version 2 one of the pooled features
+FORMAT_VERSION = 4
+_READABLE_VERSIONS = (1, 2, 3, 4)  # 1 had no novelty, 2 one of the pooled features, 3 neither committees nor eight bits
+_LARGE = 50_000
+"""Numbers in a weight that is worth storing in eight bits. The smaller ones, depthwise and early convolutions, are a
+small part of EfficientNet-Lite0, and in eight bits they would move its logit several times as far as the large ones."""
+_SCALE = ".scale"  # suffix of the scales (O,) of a weight (O, …) in eight bits
 _NOVELTY = "novelty."  # prefix of its tensors; those of the network are "backbone." and "head."
 BUNDLED_MODEL = Path(__file__).resolve().parents[1] / "assets" / "model.safetensors"
 # The only key of the header: safetensors writes several in no fixed order, and the same model would be another file.
@@ -131,16 +137,57 @@ class Model:
     novelty: Novelty | None = None
 
 
-def save_model(path: Path, network: ScreenNet, facts: ModelFacts, novelty: Novelty | None = None) -> None:
-    """Write the model file whole or not at all. The network's floating-point tensors are stored in half precision."""
-    tensors = {
-        name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous().cpu()
-        for name, tensor in network.state_dict().items()
-    }
+def save_model(
+    path: Path, network: ScreenNet, facts: ModelFacts, novelty: Novelty | None = None, *, eight_bits: bool = False
+) -> None:
+    """Write the model file whole or not at all.
+
+    The network's floating-point tensors are stored in half precision; with `eight_bits`, large weights as whole numbers
+    -127 to 127, each row of them times a scale of its own.
+    """
+    tensors = _stored(network, eight_bits)
     if novelty is not None:
         tensors |= {_NOVELTY + name: tensor.contiguous().cpu() for name, tensor in novelty.tensors().items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     save_tensors(path, tensors, {_FACTS_KEY: facts.to_json()})
+
+
+def as_stored(network: ScreenNet, *, eight_bits: bool = False) -> ScreenNet:
+    """A copy of the network as it comes back from a model file: with the weights that the file can hold."""
+    copied = copy.deepcopy(network)
+    copied.load_state_dict(_in_full(_stored(network, eight_bits)))
+    return copied
+
+
+def _stored(network: ScreenNet, eight_bits: bool) -> dict[str, torch.Tensor]:
+    tensors: dict[str, torch.Tensor] = {}
+    for name, tensor in network.state_dict().items():
+        tensor = tensor.detach().contiguous().cpu()
+        if eight_bits and tensor.is_floating_point() and tensor.ndim > 1 and tensor.numel() >= _LARGE:
+            tensors |= _in_eight_bits(name, tensor)
+        else:
+            tensors[name] = tensor.half() if tensor.is_floating_point() else tensor
+    return tensors
+
+
+def _in_eight_bits(name: str, weight: torch.Tensor) -> dict[str, torch.Tensor]:
+    scale = weight.flatten(1).abs().amax(1).clamp_min(1e-12) / 127
+    rows = weight / scale.view(-1, *[1] * (weight.ndim - 1))
+    return {name: rows.round().to(torch.int8), name + _SCALE: scale}
+
+
+def _in_full(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The tensors with weights in eight bits as the floats they stand for. ValueError for one without its scales."""
+    found = {}
+    for name, tensor in tensors.items():
+        if tensor.dtype == torch.int8:
+            scale = tensors.get(name + _SCALE)
+            if scale is None or not tensor.ndim or scale.shape != tensor.shape[:1] or not scale.is_floating_point():
+                raise ValueError(f"{name} lacks its scales")
+            tensor = tensor * scale.view(-1, *[1] * (tensor.ndim - 1))
+        found[name] = tensor
+    scales = [name + _SCALE for name, tensor in tensors.items() if tensor.dtype == torch.int8]
+    return {name: tensor for name, tensor in found.items() if name not in scales}
 
 
 def load_model(path: str | os.PathLike[str] = BUNDLED_MODEL) -> Model:
@@ -155,12 +202,16 @@ def load_model(path: str | os.PathLike[str] = BUNDLED_MODEL) -> Model:
     except ValueError as error:
         raise ModelFileError(f"{path.name}: {error}. Take another copy of the file.") from error
     try:
-        network = build_network(
-            facts.backbone, weights=None, hidden=facts.hidden, dropout=facts.dropout, input_size=facts.input.size
-        )
+        weights = _in_full(tensors)
+        build = partial(build_network, facts.backbone, weights=None, hidden=facts.hidden, input_size=facts.input.size)
+        if not known_small(facts.backbone):
+            # A short file can name a network of gigabytes: its outline takes no memory.
+            with torch.device("meta"):
+                _check_shapes(build(), weights)
+        network = build(dropout=facts.dropout)
         network.input_spec = facts.input
-        network.load_state_dict(tensors)
-    except WeightsError as error:
+        network.load_state_dict(weights)
+    except (WeightsError, ValueError) as error:
         raise ModelFileError(f"{path.name}: {error}") from error
     except RuntimeError as error:  # torch's list of missing keys and shapes is long; its second line says the first
         detail = str(error).split("\n")[1].strip() if "\n" in str(error) else str(error)
@@ -170,6 +221,16 @@ def load_model(path: str | os.PathLike[str] = BUNDLED_MODEL) -> Model:
     if not all(tensor.isfinite().all() for tensor in [*network.state_dict().values(), *for_novelty.values()]):
         raise ModelFileError(f"{path.name}: it holds values that are not numbers. Take another copy of the file.")
     return Model(network.eval(), facts, hashlib.sha256(path.read_bytes()).hexdigest(), novelty)
+
+
+def _check_shapes(outline: ScreenNet, weights: dict[str, torch.Tensor]) -> None:
+    """Raises RuntimeError, in the words of `load_state_dict`, when the weights are not those of the network."""
+    wanted = {name: tensor.shape for name, tensor in outline.state_dict().items()}
+    wrong = [name for name, tensor in weights.items() if wanted.get(name) != tensor.shape] + [
+        *(wanted.keys() - weights)
+    ]
+    if wrong:
+        raise RuntimeError(f"missing, unknown or of another shape: {wrong[0]}, one of {len(wrong)}")
 
 
 def _fits(novelty: Novelty, network: ScreenNet) -> bool:

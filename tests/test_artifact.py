@@ -91,7 +91,7 @@ BROKEN = {
         lambda data: _with_metadata(data, isic_screen=None),
         "not a model file of isic_screen",
     ),
-    "future format": (lambda data: _with_facts(data, format_version=99), "format version 99.*reads up to 3"),
+    "future format": (lambda data: _with_facts(data, format_version=99), "format version 99.*reads up to 4"),
     "facts no JSON": (lambda data: _with_metadata(data, isic_screen="{"), "facts about the model cannot be used"),
     "a fact missing": (lambda data: _with_facts(data, calibration=None), "missing or unknown: calibration"),
     "a fact too many": (lambda data: _with_facts(data, mood="good"), "missing or unknown: mood"),
@@ -102,6 +102,10 @@ BROKEN = {
         "slope must be positive",
     ),
     "another backbone": (lambda data: _with_facts(data, backbone="resnet18"), "tensors do not fit resnet18"),
+    "a network of gigabytes": (
+        lambda data: _with_facts(data, backbone="vit_giant_patch14_224"),
+        r"tensors do not fit vit_giant_patch14_224 \(missing, unknown or of another shape: .*one of",
+    ),
     "unknown backbone": (lambda data: _with_facts(data, backbone="hf-hub:someone/model"), "knows no backbone"),
     "another head": (lambda data: _with_facts(data, hidden=64), "tensors do not fit"),
 }

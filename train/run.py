@@ -20,7 +20,7 @@ from isic_screen.errors import ScreenError  # noqa: E402
 from isic_screen.processes import launched  # noqa: E402
 from isic_screen.training.about import load_about  # noqa: E402
 from isic_screen.training.recipe import load_recipe  # noqa: E402
-from isic_screen.training.run import Setting, train  # noqa: E402
+from isic_screen.training.run import RECIPE_FILE, Setting, train  # noqa: E402
 
 
 def main() -> int:
@@ -29,14 +29,33 @@ def main() -> int:
     parser.add_argument(
         "--data", action="append", required=True, type=Path, metavar="DIR", help="a data set; repeat it for several"
     )
-    parser.add_argument("--recipe", default="screen", metavar="NAME|FILE", help="default: %(default)s")
+    parser.add_argument("--recipe", metavar="NAME|FILE", help="default: screen, or that of the last --member")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where to write; default: runs/RECIPE-DATE-TIME")
     parser.add_argument("--backbone", metavar="NAME", help="any timm backbone, in place of the recipe's")
     parser.add_argument("--backbone-weights", type=Path, metavar="FILE", help="its weights, in place of ImageNet's")
     parser.add_argument("--split", type=Path, metavar="FILE", help="a split.csv of an earlier run")
+    parser.add_argument(
+        "--member",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="RUN",
+        help="train nothing, but put the networks of finished runs on the same folds together; give two or more",
+    )
+    parser.add_argument(
+        "--teacher",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="RUN",
+        help="the output folder of a finished run on the same folds, whose answers are learnt too; repeatable",
+    )
     parser.add_argument("--resume", action="store_true", help="go on with the killed run in --out")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="override a line of the recipe; repeatable"
+    )
+    parser.add_argument(
+        "--eight-bits", action="store_true", help="weights in eight bits instead of sixteen: half the model file"
     )
     parser.add_argument("--about", type=Path, default=ROOT / "train" / "about.toml", metavar="FILE", help="model texts")
     parser.add_argument("--cache", type=Path, default=_default_cache(), metavar="DIR", help="default: %(default)s")
@@ -49,11 +68,16 @@ def main() -> int:
         parser.error("--device cuda: PyTorch finds no CUDA device here; leave --device out to use the CPU")
     if given.resume and given.out is None:
         parser.error("--resume needs the --out of the run to go on with")
-    default = Path("runs") / f"{Path(given.recipe).stem}-{datetime.now():%Y%m%d-%H%M%S}"
+    if len(given.member) == 1:
+        parser.error("--member: a committee needs at least two runs")
+    # For a committee: how its folds were drawn and what it is calibrated on.
+    named = given.recipe or (str(given.member[-1] / RECIPE_FILE) if given.member else "screen")
+    kind = "committee" if given.member else Path(named).stem
+    default = Path("runs") / f"{kind}-{datetime.now():%Y%m%d-%H%M%S}"
     out = given.out or processes.from_main(default)  # each has its own clock
     try:
         overrides = given.set + ([f'backbone="{given.backbone}"'] if given.backbone else [])
-        recipe = load_recipe(given.recipe, overrides)
+        recipe = load_recipe(named, overrides)
         setting = Setting(
             out=out,
             cache=given.cache,
@@ -63,6 +87,9 @@ def main() -> int:
             weights=given.backbone_weights or "imagenet",
             split_file=given.split,
             processes=processes,
+            teachers=tuple(given.teacher),
+            members=tuple(given.member),
+            eight_bits=given.eight_bits,
             # As it makes the model from nothing: a run that was resumed is the same run.
             command=f"python {shlex.join(argument for argument in sys.argv if argument != '--resume')}",
         )

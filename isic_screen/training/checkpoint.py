@@ -53,7 +53,17 @@ def save_checkpoint(path: Path, state: Checkpoint) -> None:
 
 
 def load_checkpoint(path: Path, fingerprint: str) -> Checkpoint:
-    """Raises TrainingError when the file is damaged or belongs to another recipe or other data."""
+    """The state to go on from. TrainingError when the file is damaged or belongs to another recipe or other data."""
+    state = read_checkpoint(path)
+    if state.fingerprint != fingerprint:
+        raise TrainingError(
+            f"{path} belongs to a run with another recipe or other data. Give the same ones, or another --out."
+        )
+    return state
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """The state of any run. Raises TrainingError when the file is damaged."""
     try:
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {})["checkpoint"])
@@ -62,17 +72,13 @@ def load_checkpoint(path: Path, fingerprint: str) -> Checkpoint:
         raise TrainingError(
             f"{path} cannot be read as a checkpoint ({error}). Start again without --resume."
         ) from error
-    if header["fingerprint"] != fingerprint:
-        raise TrainingError(
-            f"{path} belongs to a run with another recipe or other data. Give the same ones, or another --out."
-        )
     slots: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         if name.startswith("optimizer."):
             _, parameter, slot = name.split(".", 2)
             slots.setdefault(int(parameter), {})[slot] = tensor
     return Checkpoint(
-        fingerprint=fingerprint,
+        fingerprint=header["fingerprint"],
         history=header["history"],
         best_epoch=header["best_epoch"],
         module=_with_prefix(tensors, "module."),

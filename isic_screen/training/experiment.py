@@ -37,6 +37,11 @@ class Setting:
     split_file: Path | None = None
     command: str = ""
     processes: Processes = ALONE
+    teachers: tuple[Path, ...] = ()
+    members: tuple[Path, ...] = ()
+    """Folders of finished runs (see earlier_runs.py), for fine-tuning."""
+    eight_bits: bool = False
+    """Whether the model file holds the weights in eight bits instead of sixteen."""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from isic_screen.errors import RecipeError, TrainingError
 from isic_screen.network import ScreenNet
 from isic_screen.processes import ALONE, Processes
-from isic_screen.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from isic_screen.training.checkpoint import Checkpoint, StateDict, load_checkpoint, save_checkpoint
 from isic_screen.training.distortion import Distortion, Part
 from isic_screen.training.precision import FastDepthwise, amp_dtype, autocast
 from isic_screen.training.progress import say
@@ -35,11 +35,19 @@ _MOMENTS = (0.9, 0.99)  # a short run: AdamW's usual 0.999 would average over ha
 
 
 @dataclass(frozen=True)
+class Lessons:
+    """What teachers say of N images: the probability of melanoma (N,), and of each of DIAGNOSES (N, D)."""
+
+    melanoma: NDArray[np.float32]
+    diagnoses: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
 class TrainingImages:
     """What is trained on: rows of a table of `pixels` (M, S, S, 3) uint8.
 
     `rows` (N,) are places in `pixels`; `targets` (N,) 0 or 1; `diagnoses` (N,) indices in DIAGNOSES or NO_DIAGNOSIS;
-    `weights` (N,) how often each is drawn.
+    `weights` (N,) how often each is drawn; `lessons` of the N images, where there are teachers.
     """
 
     pixels: NDArray[np.uint8]
@@ -47,6 +55,7 @@ class TrainingImages:
     targets: NDArray[np.int64]
     diagnoses: NDArray[np.int64]
     weights: NDArray[np.float64]
+    lessons: Lessons | None = None
 
 
 class WithDiagnosis(nn.Module):
@@ -76,6 +85,14 @@ def screening_loss(
     return loss + recipe.diagnosis_weight * total / len(targets)
 
 
+def lesson_loss(
+    logits: Tensor, diagnosis_logits: Tensor, melanoma: Tensor, diagnoses: Tensor, recipe: FineTuneRecipe
+) -> Tensor:
+    """`screening_loss` with the teachers' probabilities, (N,) and (N, D), in place of the labels."""
+    loss = binary_cross_entropy_with_logits(logits, melanoma)
+    return loss + recipe.diagnosis_weight * cross_entropy(diagnosis_logits, diagnoses)
+
+
 def rate_at(step: int, steps: int, warm_up: int) -> float:
     """The learning rate at a step (from 0) as a share of its peak: a linear rise, then half a cosine to 0."""
     if step < warm_up:
@@ -100,6 +117,7 @@ def fine_tune(
     recipe: FineTuneRecipe,
     *,
     device: torch.device,
+    start: StateDict | None = None,
     checkpoint: Path | None = None,
     fingerprint: str = "",
     resume: bool = False,
@@ -108,10 +126,11 @@ def fine_tune(
 ) -> list[dict[str, float]]:
     """Train `network` in place, leave it with its averaged weights in eval mode, and return one row an epoch.
 
-    An epoch is `recipe.epoch_images` draws. With `checkpoint` the state is saved after every epoch, and `resume` goes
-    on from it to the weights that the uninterrupted run would have had (on the same machine). Several `processes` share
-    every batch and come to the weights of one, but for rounding. Raises TrainingError when the loss is not finite and
-    RecipeError when the batch size is no multiple of the number of processes.
+    An epoch is `recipe.epoch_images` draws. `start` are weights of a WithDiagnosis to begin with. With `checkpoint` the
+    state is saved after every epoch, and `resume` goes on from it to the weights that the uninterrupted run would have
+    had (on the same machine). Several `processes` share every batch and come to the weights of one, but for rounding.
+    Raises TrainingError when the loss is not finite and RecipeError when the batch size is no multiple of the number of
+    processes.
     """
     if recipe.batch_size % processes.count:
         raise RecipeError(
@@ -120,7 +139,10 @@ def fine_tune(
         )
     quiet = quiet or not processes.main
     torch.manual_seed(recipe.seed)
-    module = WithDiagnosis(network).to(device).to(memory_format=torch.channels_last)
+    module = WithDiagnosis(network)
+    if start is not None:
+        module.load_state_dict(start)
+    module = module.to(device).to(memory_format=torch.channels_last)
     network.freeze_stages(recipe.frozen_stages)
     groups = param_groups_layer_decay(network.backbone, recipe.weight_decay, layer_decay=recipe.layer_decay)
     heads = [*network.head.parameters(), *module.diagnosis.parameters()]
@@ -237,11 +259,16 @@ class _Run:
         self.optimizer.zero_grad(set_to_none=True)
         with autocast(self.device, self.dtype), FastDepthwise(), WholeBatch(self.processes, total):
             logits, diagnosis_logits = self.parallel(batch)
-        loss = screening_loss(logits.float(), diagnosis_logits.float(), targets, diagnoses, self.recipe)
+        logits, diagnosis_logits = logits.float(), diagnosis_logits.float()
+        loss = screening_loss(logits, diagnosis_logits, targets, diagnoses, self.recipe)
+        if (lessons := images.lessons) is not None:
+            melanoma = torch.from_numpy(lessons.melanoma[places]).to(self.device)
+            likely = torch.from_numpy(lessons.diagnoses[places]).to(self.device)
+            loss = loss.lerp(lesson_loss(logits, diagnosis_logits, melanoma, likely, self.recipe), self.recipe.teaching)
         self.scaler.scale(loss).backward()
         self.scaler.step(self.optimizer)
         self.scaler.update()
-        return loss.item(), logits.detach().float().cpu().numpy()
+        return loss.item(), logits.detach().cpu().numpy()
 
     def _set_rates(self, step: int) -> None:
         steps = self.steps * self.recipe.epochs

@@ -125,6 +125,8 @@ class FineTuneRecipe(Recipe):
     ema_decay: float
     label_smoothing: float
     diagnosis_weight: float
+    teaching: float
+    from_teacher: bool
     epoch_images: int
     source_power: float
     melanoma_share: float
@@ -143,7 +145,7 @@ class FineTuneRecipe(Recipe):
     cutout: float
 
     def _ranges(self) -> _Ranges:
-        chances = ["warm_up", "label_smoothing", "source_power", "melanoma_share", "diagnosis_power"]
+        chances = ["warm_up", "label_smoothing", "teaching", "source_power", "melanoma_share", "diagnosis_power"]
         chances += ["soften", "jpeg", "vignette", "hairs", "cutout"]
         return super()._ranges() | {
             "folds": (2, 100),  # nothing else is held out

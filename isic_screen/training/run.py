@@ -21,6 +21,7 @@ from isic_screen.evaluation.sharpness import with_sharpness
 from isic_screen.network import ScreenNet
 from isic_screen.novelty import KNOWN_SHARE, Novelty, cut_off_of
 from isic_screen.operating_point import DEFAULT_SENSITIVITY, SENSITIVITY_TARGETS, ThresholdTable
+from isic_screen.training.earlier_runs import FINAL
 from isic_screen.training.experiment import Experiment, Setting, unit_of
 from isic_screen.training.progress import say
 from isic_screen.training.recipe import FineTuneRecipe, HeadRecipe, Recipe
@@ -105,9 +106,10 @@ def _train_whole(data: DataSet, recipe: FineTuneRecipe, setting: Setting) -> _Tr
     run = WholeNetwork.prepare(data, recipe, setting)
     _take_folder(setting, recipe)
     held_out = run.cross_validate(run.folds())
-    say(f"All images: training on {_count(run.rows)}.")
-    network, history = run.fit(run.rows, setting.out / "checkpoint.safetensors")
-    _write_history(setting, history, save_fine_tuning_curves)
+    say(f"All images: {_count(run.rows)}.")
+    network, history = run.fit(run.rows, setting.out / FINAL)
+    if history:
+        _write_history(setting, history, save_fine_tuning_curves)
     # The cut-off comes from held-out photos: to the network that was trained on them they would look too familiar.
     cut_off = cut_off_of(held_out["novelty"].to_numpy(float), held_out["source"].to_numpy(str))
     novelty = run.fit_novelty(network, run.rows).with_cut_off(cut_off)
@@ -116,6 +118,8 @@ def _train_whole(data: DataSet, recipe: FineTuneRecipe, setting: Setting) -> _Tr
         "sources": _sources(run.rows),
         "training_part": counts_of(run.rows),
         "unreadable": len(run.unreadable),
+        "teachers": [teacher.facts() for teacher in run.teachers],
+        "members": [member.facts() for member in run.members],
         "novelty": {"cut_off": cut_off, "share_known": KNOWN_SHARE},
     }
     return _Trained(network, held_out, basis, history, facts, novelty)
@@ -152,7 +156,7 @@ def _finish(trained: _Trained, data: DataSet, recipe: Recipe, about: dict[str, A
         predictions,
         prevalence=recipe.prevalence,
         operating_points=points,
-        title=f"{about['name']}: {recipe.backbone}, evaluated by {basis}",
+        title=f"{about['name']}: {trained.network.backbone_name}, evaluated by {basis}",
         notes=notes,
     )
     training = {
@@ -165,8 +169,8 @@ def _finish(trained: _Trained, data: DataSet, recipe: Recipe, about: dict[str, A
         **trained.facts,
     }
     facts = ModelFacts(
-        backbone=recipe.backbone,
-        hidden=recipe.hidden,
+        backbone=trained.network.backbone_name,
+        hidden=trained.network.head.hidden.out_features,
         dropout=recipe.dropout,
         input=trained.network.input_spec,
         calibration=calibration,
@@ -177,7 +181,7 @@ def _finish(trained: _Trained, data: DataSet, recipe: Recipe, about: dict[str, A
         metrics={"basis": basis, **metrics},
         **about,
     )
-    save_model(out / MODEL_FILE, trained.network, facts, trained.novelty)
+    save_model(out / MODEL_FILE, trained.network, facts, trained.novelty, eight_bits=setting.eight_bits)
     say(f"Wrote {out / MODEL_FILE}")
 
 

@@ -11,19 +11,23 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from isic_screen.committee import committee_of
 from isic_screen.data.images import read_photos
 from isic_screen.data.splits import fold_rows, leak, load_split, save_split
 from isic_screen.data.tables import DataSet
+from isic_screen.engine import AT_ONCE, engine_of
 from isic_screen.errors import PhotoError, RecipeError, TrainingError
 from isic_screen.evaluation.camera_probe import probe_camera
 from isic_screen.network import ScreenNet, Whole, build_network, takes_image_size
 from isic_screen.novelty import AXES, Novelty
+from isic_screen.training.earlier_runs import EarlierRun
 from isic_screen.training.experiment import Setting, unit_of
-from isic_screen.training.fine_tuning import TrainingImages, fine_tune
+from isic_screen.training.fine_tuning import Lessons, TrainingImages, fine_tune
 from isic_screen.training.pixels import Pixels, cached_pixels
 from isic_screen.training.progress import say
 from isic_screen.training.recipe import FineTuneRecipe
 from isic_screen.training.sampling import diagnosis_targets, sampling_weights
+from isic_screen.training.teachers import lessons_of
 from isic_screen.whole_file import whole_file
 
 _IMAGES_PER_BATCH = 32
@@ -42,6 +46,9 @@ class WholeNetwork:
     recipe: FineTuneRecipe
     setting: Setting
     data_sha256: str
+    teachers: tuple[EarlierRun, ...] = ()
+    members: tuple[EarlierRun, ...] = ()
+    """Runs whose networks are put together instead of training one."""
 
     @classmethod
     def prepare(cls, data: DataSet, recipe: FineTuneRecipe, setting: Setting) -> "WholeNetwork":
@@ -50,6 +57,13 @@ class WholeNetwork:
         Raises WeightsError for an unknown backbone and RecipeError for a recipe that it cannot be trained by.
         """
         # Before the long work: a mistake should not cost an hour of decoding.
+        teachers = tuple(EarlierRun.of(folder) for folder in setting.teachers)
+        members = tuple(EarlierRun.of(folder) for folder in setting.members)
+        if recipe.from_teacher and teachers and not teachers[-1].same_shape(recipe):
+            raise RecipeError(
+                f"{teachers[-1].folder} has another backbone or head than the recipe, which cannot start from it: "
+                "name another teacher last, or --set from_teacher=false."
+            )
         network = _build(recipe, setting)
         size = network.input_spec.size
         if takes_image_size(recipe.backbone) and {recipe.first_size, recipe.train_size} != {size}:
@@ -68,7 +82,16 @@ class WholeNetwork:
             say(f"Warning: {len(unreadable)} of {len(rows)} images cannot be read and are set aside:")
             for reason in unreadable[:10]:
                 say(f"  {reason}")
-        return cls(rows.drop(index=list(pixels.unreadable)), unreadable, pixels, recipe, setting, data.sha256)
+        return cls(
+            rows.drop(index=list(pixels.unreadable)),
+            unreadable,
+            pixels,
+            recipe,
+            setting,
+            data.sha256,
+            teachers,
+            members,
+        )
 
     def folds(self) -> pd.Series:
         """The fold (from 0) of each row, saved to split.csv; says so when patients stand on both sides."""
@@ -82,6 +105,8 @@ class WholeNetwork:
             save_split(self.setting.out / "split.csv", self.rows, folds)
         if warning := leak(self.rows, folds):
             say(f"Warning: {warning}")
+        for earlier in (*self.teachers, *self.members):
+            earlier.check_folds(self.rows, folds)
         return folds
 
     def cross_validate(self, folds: pd.Series, *, with_novelty: bool = True) -> pd.DataFrame:
@@ -97,10 +122,11 @@ class WholeNetwork:
             say(f"Fold {fold + 1} of {folds.nunique()}")
             held_out, training = self.rows[folds == fold], self.rows[folds != fold]
             file = self.setting.out / "folds" / f"fold-{fold + 1}.csv"
-            fingerprint = self._fingerprint(training)
+            checkpoint = file.with_suffix(".safetensors")
+            fingerprint = self._fingerprint(training, checkpoint)
             found.loc[held_out.index] = self.setting.processes.from_main(self._finished(file, held_out, fingerprint))
             if found.loc[held_out.index, "logit"].isna().any():
-                network, _ = self.fit(training, file.with_suffix(".safetensors"), fingerprint)
+                network, _ = self.fit(training, checkpoint, fingerprint)
                 seen = self.look(network, held_out["path"].tolist())
                 found.loc[held_out.index, "logit"] = seen.logits.double().numpy()
                 if with_novelty:
@@ -117,10 +143,17 @@ class WholeNetwork:
     def fit(
         self, training: pd.DataFrame, checkpoint: Path, fingerprint: str | None = None
     ) -> tuple[ScreenNet, list[dict[str, float]]]:
-        """A network fine-tuned on some of `rows`, and its history, one row an epoch."""
+        """A network fine-tuned on some of `rows`, and its history, one row an epoch.
+
+        Teachers and members are the networks of earlier runs with the same name as `checkpoint`, which lies in the
+        output folder. With members nothing is trained, and the history is empty.
+        """
         recipe = self.recipe
-        network = _build(recipe, self.setting)
         checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        if self.members:
+            return self._committee(self._name(checkpoint)), []
+        network = _build(recipe, self.setting)
+        name = self._name(checkpoint)
         weights = sampling_weights(
             training,
             source_power=recipe.source_power,
@@ -134,14 +167,16 @@ class WholeNetwork:
             np.array(training["target"], np.int64),
             diagnosis_targets(training),
             weights,
+            self._lessons(training, name) if self.teachers and recipe.teaching else None,
         )
         history = fine_tune(
             network,
             images,
             recipe,
             device=self.setting.device,
+            start=self.teachers[-1].weights(name) if self.teachers and recipe.from_teacher else None,
             checkpoint=checkpoint,
-            fingerprint=fingerprint or self._fingerprint(training),
+            fingerprint=fingerprint or self._fingerprint(training, checkpoint),
             resume=self.setting.resume,
             processes=self.setting.processes,
         )
@@ -155,9 +190,9 @@ class WholeNetwork:
         return Novelty.fit(style, axes=max(1, min(AXES, len(sample) // 4, style.shape[1] - 2)))
 
     def look(self, network: ScreenNet, paths: Sequence[str]) -> Whole:
-        """What the network sees, in fp32 of N photos as they are served."""
+        """What the network sees, in fp32 of N photos, as it is served."""
         device, processes = self.setting.device, self.setting.processes
-        network.to(device).eval()
+        engine = engine_of(network, device)
         seen, waiting = list[Whole](), list[Tensor]()
         paths = paths[processes.share(len(paths))]
         photos = read_photos(paths, network.input_spec, self.setting.workers)
@@ -170,14 +205,41 @@ class WholeNetwork:
                     raise TrainingError(f"An image became unreadable during training: {tensor}")
                 waiting.append(tensor)
                 if len(waiting) == _IMAGES_PER_BATCH or place == len(paths) - 1:
-                    batch = torch.stack(waiting).to(device, memory_format=torch.channels_last)
-                    seen.append(Whole(*(tensor.float().cpu() for tensor in network.forward_whole(batch))))
+                    parts = torch.stack(waiting).split(AT_ONCE if device.type == "cpu" else _IMAGES_PER_BATCH)
+                    seen += [Whole(*(tensor.float().cpu() for tensor in engine(part))) for part in parts]
                     waiting.clear()
         seen = processes.gather_rows(seen)
         return Whole(*(torch.cat(tensors) for tensors in zip(*seen, strict=True)))
 
-    def _fingerprint(self, training: pd.DataFrame) -> str:
-        described = (self.recipe.to_toml(), self.data_sha256, self.pixels.sha256, training["image_id"].tolist())
+    def _committee(self, name: str) -> ScreenNet:
+        try:
+            return committee_of([member.module(name).network for member in self.members])
+        except ValueError as error:
+            raise RecipeError(f"--member: {error}.") from error
+
+    def _lessons(self, training: pd.DataFrame, name: str) -> Lessons:
+        return lessons_of(
+            [teacher.module(name) for teacher in self.teachers],
+            self.pixels.images,
+            training.index.to_numpy(np.int64),
+            device=self.setting.device,
+            quiet=not self.setting.processes.main,
+            processes=self.setting.processes,
+        )
+
+    def _name(self, checkpoint: Path) -> str:
+        """As it is called in the folder of any run."""
+        return checkpoint.relative_to(self.setting.out).as_posix()
+
+    def _fingerprint(self, training: pd.DataFrame, checkpoint: Path) -> str:
+        earlier = [run.sha256(self._name(checkpoint)) for run in (*self.teachers, *self.members)]
+        described = (
+            self.recipe.to_toml(),
+            self.data_sha256,
+            self.pixels.sha256,
+            training["image_id"].tolist(),
+            earlier,
+        )
         return hashlib.sha256(repr(described).encode()).hexdigest()
 
     def _finished(self, file: Path, held_out: pd.DataFrame, fingerprint: str) -> pd.DataFrame:
@@ -185,12 +247,12 @@ class WholeNetwork:
         nothing = pd.DataFrame(np.nan, index=held_out.index, columns=list(_HELD_OUT_COLUMNS))
         if not (self.setting.resume and file.is_file()):
             return nothing
-        # To the last bit, so that a resumed run has the figures of one that was not killed.
-        table = pd.read_csv(file, dtype={"image_id": str, "source": str}, float_precision="round_trip")
+        table = pd.read_csv(file, dtype=str)
         if (table["fingerprint"] != fingerprint).any() or table["image_id"].tolist() != held_out["image_id"].tolist():
             raise TrainingError(f"{file} belongs to a run with another recipe or other data. Give another --out.")
         say("  finished before")
-        return table[list(_HELD_OUT_COLUMNS)].set_axis(held_out.index)
+        # Python's floats, not the parser's: to the last bit, so that a resumed run has the figures of an unbroken one.
+        return table[list(_HELD_OUT_COLUMNS)].map(float).set_axis(held_out.index)
 
 
 def _build(recipe: FineTuneRecipe, setting: Setting) -> ScreenNet:

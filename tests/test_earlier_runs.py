@@ -1,0 +1,248 @@
+"""Runs that build on finished ones: pupils and committees."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch.nn.functional import binary_cross_entropy, cross_entropy
+
+from isic_screen import Screener, load_model, open_photo
+from isic_screen.data.tables import DataSet, read_sources
+from isic_screen.errors import DataError, RecipeError, TrainingError
+from isic_screen.network import build_network
+from isic_screen.training.about import load_about
+from isic_screen.training.checkpoint import read_checkpoint
+from isic_screen.training.earlier_runs import EarlierRun
+from isic_screen.training.experiment import Setting
+from isic_screen.training.fine_tuning import Lessons, WithDiagnosis, lesson_loss
+from isic_screen.training.recipe import FineTuneRecipe, load_recipe
+from isic_screen.training.run import train
+from isic_screen.training.teachers import lessons_of
+from isic_screen.training.whole_network import WholeNetwork
+from tests.conftest import ROOT
+
+CPU = torch.device("cpu")
+SMALL = ["input_size=64", "first_size=64", "train_size=64", "pixels=64", "epochs=1", "epoch_images=48"]
+SMALL += [
+    "batch_size=8",
+    "folds=2",
+    "hidden=16",
+    "amp=false",
+    "learning_rate=2e-3",
+    "frozen_stages=5",
+    "from_teacher=true",
+]
+
+
+def _recipe(*lines: str) -> FineTuneRecipe:
+    recipe = load_recipe("screen", [*SMALL, *lines])
+    assert isinstance(recipe, FineTuneRecipe)
+    return recipe
+
+
+@pytest.fixture(scope="module")
+def data(lesion_folder) -> DataSet:
+    return read_sources([lesion_folder])
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+def _run(data: DataSet, recipe: FineTuneRecipe, out: Path, cache: Path, **options: object) -> WholeNetwork:
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "recipe.toml").write_text(recipe.to_toml())
+    setting = Setting(out, cache, CPU, 2, **options)  # type: ignore[arg-type]
+    return WholeNetwork.prepare(data, recipe, setting)
+
+
+def _finish(run: WholeNetwork) -> pd.DataFrame:
+    held_out = run.cross_validate(run.folds(), with_novelty=False)
+    run.fit(run.rows, run.setting.out / "checkpoint.safetensors")
+    return held_out
+
+
+@pytest.fixture(scope="module")
+def teacher(data, cache, tmp_path_factory) -> Path:
+    """The folder of a finished run."""
+    out = tmp_path_factory.mktemp("runs") / "teacher"
+    _finish(_run(data, _recipe(), out, cache))
+    return out
+
+
+def test_a_lesson_takes_the_place_of_the_labels():
+    logits, names = torch.tensor([0.5, -1.0]), torch.randn(2, 7, generator=torch.manual_seed(0))
+    melanoma, diagnoses = torch.tensor([0.8, 0.3]), torch.rand(2, 7, generator=torch.manual_seed(1)).softmax(-1)
+    expected = binary_cross_entropy(logits.sigmoid(), melanoma) + 0.3 * cross_entropy(names, diagnoses)
+    found = lesson_loss(logits, names, melanoma, diagnoses, _recipe("diagnosis_weight=0.3"))
+    assert float(found) == pytest.approx(float(expected))
+
+
+def test_lessons_are_the_mean_of_the_teachers_logits():
+    modules = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        modules.append(WithDiagnosis(build_network("tf_efficientnet_lite0", weights="imagenet", input_size=64)).eval())
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 64, 64, 3), np.uint8)
+    rows = np.array([3, 39, *range(33)])
+    lessons = lessons_of(modules, pixels, rows, device=CPU, quiet=True)
+    photos = torch.from_numpy(pixels[rows]).permute(0, 3, 1, 2).float() / 255
+    with torch.inference_mode():
+        said = [module(module.network.input_spec.normalise(photos.clone())) for module in modules]
+    logits, names = (torch.stack(outputs).mean(0) for outputs in zip(*said, strict=True))
+    assert lessons.melanoma == pytest.approx(logits.sigmoid().numpy(), abs=1e-4)
+    assert lessons.diagnoses == pytest.approx(names.softmax(-1).numpy(), abs=1e-4)
+
+
+def test_a_pupil_starts_from_its_last_teachers_network_of_the_same_fold(data, cache, teacher, tmp_path, monkeypatch):
+    seen = []
+
+    def watched(network, images, recipe, *, start, **options):
+        seen.append((start, images))
+        return []
+
+    monkeypatch.setattr("isic_screen.training.whole_network.fine_tune", watched)
+    run = _run(data, _recipe(), tmp_path / "pupil", cache, teachers=(teacher,))
+    folds = run.folds()
+    for name, training in [("folds/fold-2.safetensors", run.rows[folds != 1]), ("checkpoint.safetensors", run.rows)]:
+        run.fit(training, run.setting.out / name)
+        start, images = seen.pop()
+        expected = read_checkpoint(teacher / name).best
+        assert all(torch.equal(start[key], expected[key]) for key in expected)
+        assert isinstance(images.lessons, Lessons)
+        assert images.lessons.melanoma.shape == (len(training),)
+        assert images.lessons.diagnoses.shape == (len(training), 7)
+    alone = _run(data, _recipe("from_teacher=false", "teaching=0"), tmp_path / "alone", cache, teachers=(teacher,))
+    alone.fit(alone.rows, alone.setting.out / "checkpoint.safetensors")
+    assert seen[0][0] is None
+    assert seen[0][1].lessons is None
+
+
+def test_all_that_is_learnt_can_be_the_teachers_answers(data, cache, teacher, tmp_path):
+    """The labels turned round, a pupil of teachers alone learns the same, and one of labels alone does not."""
+    turned = replace(data, rows=data.rows.assign(target=1 - data.rows["target"]))
+    logits = {}
+    for teaching in (0, 1):
+        recipe = _recipe(f"teaching={teaching}", "melanoma_share=0.0", "within_camera=false", "dropout=0.0", "seed=3")
+        told = []
+        for number, rows in enumerate((data, turned)):
+            run = _run(rows, recipe, tmp_path / f"{teaching}-{number}", cache, teachers=(teacher,))
+            network, _ = run.fit(run.rows, run.setting.out / "checkpoint.safetensors")
+            told.append(run.look(network, run.rows["path"].tolist()).logits)
+        logits[teaching] = told
+    # The draws differ in no way by the labels: with a natural share every image of a source is drawn alike.
+    assert torch.allclose(*logits[1], atol=1e-4)
+    assert not torch.allclose(*logits[0], atol=0.05)
+
+
+def test_a_pupil_resumes_and_another_teacher_is_another_run(data, cache, teacher, tmp_path):
+    out = tmp_path / "pupil"
+    first = _finish(_run(data, _recipe(), out, cache, teachers=(teacher,)))
+    again = _finish(_run(data, _recipe(), out, cache, teachers=(teacher,), resume=True))
+    pd.testing.assert_frame_equal(first, again)
+    with pytest.raises(TrainingError, match="another recipe or other data"):
+        _finish(_run(data, _recipe(), out, cache, teachers=(teacher, teacher), resume=True))
+
+
+def test_teachers_of_other_folds_are_refused(data, cache, teacher, tmp_path):
+    run = _run(data, _recipe("seed=1"), tmp_path / "other", cache, teachers=(teacher,))
+    with pytest.raises(TrainingError, match=r"trained on other folds.*--split .*split\.csv"):
+        run.folds()
+    kept = _run(data, _recipe("seed=1"), tmp_path / "k", cache, teachers=(teacher,), split_file=teacher / "split.csv")
+    assert set(kept.folds()) == {0, 1}
+
+
+def test_what_cannot_teach_is_told_before_anything_is_decoded(data, cache, teacher, tmp_path):
+    with pytest.raises(RecipeError, match=r"has no recipe\.toml"):
+        _run(data, _recipe(), tmp_path / "a", cache, teachers=(tmp_path,))
+    (tmp_path / "recipe.toml").write_text(load_recipe("paper").to_toml())
+    with pytest.raises(RecipeError, match="trains no whole network"):
+        _run(data, _recipe(), tmp_path / "a", cache, teachers=(tmp_path,))
+    with pytest.raises(RecipeError, match=r"another backbone or head.*from_teacher=false"):
+        _run(data, _recipe("hidden=8"), tmp_path / "a", cache, teachers=(teacher,))
+
+
+@pytest.fixture(scope="module")
+def second(data, cache, teacher, tmp_path_factory) -> Path:
+    """Another finished run on the same folds."""
+    out = tmp_path_factory.mktemp("runs") / "second"
+    _finish(_run(data, _recipe("seed=7"), out, cache, split_file=teacher / "split.csv"))
+    return out
+
+
+def test_a_committee_is_judged_fold_by_fold_as_a_whole(data, cache, teacher, second, tmp_path):
+    run = _run(data, _recipe(), tmp_path / "both", cache, members=(teacher, second))
+    held_out = run.cross_validate(run.folds())
+    network, history = run.fit(run.rows, run.setting.out / "checkpoint.safetensors")
+    theirs = [_held_out_logits(folder, run) for folder in (teacher, second)]
+    assert held_out["logit"].to_numpy() == pytest.approx(np.mean(theirs, axis=0), abs=1e-3)
+    assert held_out["novelty"].notna().all()
+    assert network.backbone_name == "tf_efficientnet_lite0+tf_efficientnet_lite0"
+    assert history == []
+    resumed = _run(data, _recipe(), tmp_path / "both", cache, members=(teacher, second), resume=True)
+    pd.testing.assert_frame_equal(resumed.cross_validate(resumed.folds()), held_out)
+    other = _run(data, _recipe(), tmp_path / "both", cache, members=(second, teacher), resume=True)
+    with pytest.raises(TrainingError, match="another recipe or other data"):
+        other.cross_validate(other.folds())
+
+
+def _held_out_logits(folder: Path, run: WholeNetwork) -> np.ndarray:
+    """What each fold's network of a run says of the images it was kept from, in the order of the rows."""
+    folds, found = run.folds(), pd.Series(np.nan, index=run.rows.index)
+    for fold in sorted(folds.unique()):
+        rows = run.rows[folds == fold]
+        module = EarlierRun.of(folder).module(f"folds/fold-{fold + 1}.safetensors")
+        found[rows.index] = run.look(module.network, rows["path"].tolist()).logits.numpy()
+    return found.to_numpy()
+
+
+def test_the_model_file_of_a_committee_says_who_is_in_it(lesion_folder, cache, teacher, second, tmp_path):
+    about = load_about(ROOT / "train" / "about.toml")
+    setting = Setting(tmp_path / "out", cache, CPU, 2, members=(teacher, second), eight_bits=True)
+    model = load_model(train([lesion_folder], _recipe(), about, setting))
+    members = model.facts.training["members"]
+    assert [member["run"] for member in members] == ["teacher", "second"]
+    assert [member["recipe"]["seed"] for member in members] == [0, 7]
+    assert members[0]["sha256"] == EarlierRun.of(teacher).sha256("checkpoint.safetensors")
+    assert model.facts.metrics["sources"]
+    photo = open_photo(next((lesion_folder / "images").glob("*.jpg")))
+    assert 0 < Screener(model).screen(photo).probability < 1
+
+
+def test_members_of_other_shapes_or_folds_are_refused(data, cache, teacher, second, tmp_path):
+    run = _run(data, _recipe("seed=1"), tmp_path / "a", cache, members=(teacher, second))
+    with pytest.raises(TrainingError, match="trained on other folds"):
+        run.folds()
+    narrow = tmp_path / "narrow"
+    _finish(_run(data, _recipe("hidden=8"), narrow, cache))
+    run = _run(data, _recipe(), tmp_path / "b", cache, members=(teacher, narrow))
+    with pytest.raises(RecipeError, match=r"--member: .*same backbone, head and input"):
+        run.fit(run.rows, run.setting.out / "checkpoint.safetensors")
+
+
+def test_a_committee_needs_two_runs(lesion_folder, teacher, tmp_path):
+    command = [sys.executable, str(ROOT / "train" / "run.py"), "--data", str(lesion_folder), "--out", str(tmp_path)]
+    done = subprocess.run([*command, "--member", str(teacher)], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2
+    assert "a committee needs at least two runs" in done.stderr
+
+
+def test_a_run_that_has_not_finished_cannot_teach(teacher, tmp_path):
+    longer = replace(EarlierRun.of(teacher), recipe=_recipe("epochs=5"))
+    with pytest.raises(TrainingError, match="from epoch 1 of 5"):
+        longer.weights("checkpoint.safetensors")
+    with pytest.raises(TrainingError, match=r"fold-9\.safetensors is missing"):
+        longer.weights("folds/fold-9.safetensors")
+
+
+def test_a_split_of_other_images_is_refused(data, teacher, tmp_path):
+    folds = pd.Series(0, index=data.rows.index)
+    (tmp_path / "split.csv").write_text("source,image_id,part\nlesions,nothing,0\n")
+    with pytest.raises(DataError, match="no part for 48 images"):
+        replace(EarlierRun.of(teacher), folder=tmp_path).check_folds(data.rows, folds)
