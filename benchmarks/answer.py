@@ -24,9 +24,9 @@ from pytorch_grad_cam.utils.image import show_cam_on_image
 from benchmarks.decode import SIZES, default_photo, jpeg
 from benchmarks.heat_map import Hooked
 from benchmarks.measure import alternate, write_result
+from isic_screen.engine import Engine, engine_of
 from isic_screen.explain import METHODS, heat_map_of, overlay
-from isic_screen.folding import folded
-from isic_screen.network import ScreenNet
+from isic_screen.network import InputSpec
 from isic_screen.photo import open_photo
 from isic_screen.screener import Screener
 from isic_screen.ui.answer import SHOWN_SIDE
@@ -41,13 +41,14 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     callbacks = Callbacks(Screener(), LANGUAGES[0])
-    served = folded(callbacks.screener.model.network)
+    network = callbacks.screener.model.network
+    parts = partial(_parts, engine_of(network, torch.device("cpu")), network.input_spec)
     result: dict[str, object] = {"repeats": given.repeats}
     with tempfile.TemporaryDirectory() as folder:
         for name, size in SIZES.items():
             file = Path(folder) / f"{size[0]}.jpg"
             file.write_bytes(jpeg(given.photo, size))
-            on_page, of_parts = alternate(partial(page, callbacks, file), partial(_parts, served, file), given.repeats)
+            on_page, of_parts = alternate(partial(page, callbacks, file), partial(parts, file), given.repeats)
             again, naively = alternate(
                 partial(page, callbacks, file), partial(naive, callbacks, file), given.repeats, time.process_time
             )
@@ -66,14 +67,13 @@ def page(callbacks: Callbacks, file: Path) -> None:
     callbacks.screen(str(file), facts.default_threshold, facts.prevalence, METHODS[0])
 
 
-def _parts(network: ScreenNet, file: Path) -> None:
+def _parts(engine: Engine, spec: InputSpec, file: Path) -> None:
     photo = open_photo(file)
-    images = network.input_spec(photo).unsqueeze(0).contiguous(memory_format=torch.channels_last)
     with torch.inference_mode():
-        logit, evidence = network.forward_with_evidence(images)
-    logit.item()
+        seen = engine(spec(photo).unsqueeze(0))
+    seen.logits.item()
     photo.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
-    overlay(photo, heat_map_of(evidence[0].numpy()))
+    overlay(photo, heat_map_of(seen.evidence[0].numpy()))
 
 
 def naive(callbacks: Callbacks, file: Path) -> None:

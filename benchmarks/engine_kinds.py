@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from isic_screen.artifact import as_stored
+from isic_screen.engine import AT_ONCE, engine_of
 from isic_screen.folding import folded
 from isic_screen.network import ScreenNet
 
@@ -19,8 +21,7 @@ Engine = Callable[[Tensor], Answer]
 """From normalised images (N, 3, size, size), channels first, as they leave `InputSpec`."""
 
 BEFORE = "as trained: eager fp32, channels first"
-KEPT = "folded, channels last, four at a time"
-SLICE = 4
+KEPT = "ONNX Runtime fp32, four at a time, the program's graph"
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,17 @@ def _exported(network: ScreenNet, sample: Tensor) -> Engine:
     with torch.no_grad():
         one = _eager(torch.export.export(_served(network), (sample[:1],)).module(), last=True)
     return lambda images: one(images) if len(images) == 1 else many(images)
+
+
+def _kept(network: ScreenNet, _: Tensor) -> Engine:
+    engine = engine_of(network, torch.device("cpu"))
+
+    def run(images: Tensor) -> Answer:
+        with torch.inference_mode():
+            seen = [engine(part) for part in images.split(AT_ONCE)]
+        return torch.cat([part.logits for part in seen]), torch.cat([part.evidence for part in seen])
+
+    return run
 
 
 def _onnx(network: ScreenNet, sample: Tensor, quantised: str = "") -> Engine:
@@ -154,12 +166,16 @@ KINDS: dict[str, Kind] = {
     "channels last": Kind(lambda network, _: _eager(_own(network), last=True)),
     "folded": Kind(lambda network, _: _eager(_served(network))),
     "folded, channels last": Kind(lambda network, _: _eager(_served(network), last=True)),
-    KEPT: Kind(lambda network, _: _eager(_served(network), last=True, size=SLICE)),
+    "folded, channels last, four at a time": Kind(lambda network, _: _eager(_served(network), last=True, size=AT_ONCE)),
     "the same, torch.export": Kind(_exported),
     "the same, torch.compile": Kind(_compiled),
     "ONNX Runtime fp32": Kind(_onnx),
+    KEPT: Kind(_kept),
+    "the same, large weights stored in eight bits": Kind(
+        lambda network, sample: _kept(as_stored(network, eight_bits=True), sample), lossy=True
+    ),
     "bf16 autocast, four at a time": Kind(
-        lambda network, _: _eager(_served(network), last=True, dtype=torch.bfloat16, size=SLICE), lossy=True
+        lambda network, _: _eager(_served(network), last=True, dtype=torch.bfloat16, size=AT_ONCE), lossy=True
     ),
     "ONNX Runtime int8, static": Kind(lambda network, sample: _onnx(network, sample, "static"), lossy=True),
     "ONNX Runtime int8, dynamic": Kind(lambda network, sample: _onnx(network, sample, "dynamic"), lossy=True),

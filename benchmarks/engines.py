@@ -1,10 +1,10 @@
 """Probability and evidence map of the bundled network by several engines: speed, and how far the answers move.
 
-    python -m benchmarks.engines [--data DIR] [--folds DIR] [--threads N] [--repeats N] [--quick]
+    python -m benchmarks.engines [--data DIR] [--member RUN …] [--threads N] [--repeats N] [--quick]
 
 Every engine takes its turn in the same run, with one photo and with 16; a ratio is the time of the network as trained
 over the engine's. Differences are the largest among real photos and the drawn examples. For engines with fewer bits,
-networks of cross-validation (--folds, as train/run.py leaves them) score photos that they never saw: the difference of
+networks of cross-validation (--member, as train/run.py leaves them) score photos that they never saw: the difference of
 the AUC to fp32's is paired. Needs onnx, onnxscript and onnxruntime for the rows of ONNX Runtime, and a C++ compiler for
 torch.compile; rows that cannot be had say so. Writes benchmarks/results/engines.json.
 """
@@ -17,18 +17,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from safetensors import safe_open
 from torch import Tensor
 
 from benchmarks.engine_kinds import BEFORE, KEPT, KINDS, Engine, made
 from benchmarks.measure import ROOT, in_turns, write_result
 from isic_screen.artifact import Model, load_model
+from isic_screen.committee import committee_of
 from isic_screen.data.images import read_photos
 from isic_screen.data.tables import read_sources
 from isic_screen.errors import PhotoError
 from isic_screen.evaluation.counts import Counts
 from isic_screen.evaluation.intervals import paired_difference
 from isic_screen.explain import heat_map_of
+from isic_screen.training.earlier_runs import EarlierRun
 
 SOURCES = ("isic2020", "ham10000", "isic2017")
 PROBABILITY_TOLERANCE, MAP_TOLERANCE = 1e-3, 1e-2
@@ -40,13 +41,19 @@ FOLD = 1
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data", help="the folder of the sources")
-    parser.add_argument("--folds", type=Path, default=ROOT / "runs" / "bundled", help="a run that left its folds")
+    parser.add_argument(
+        "--member",
+        type=Path,
+        action="append",
+        help="runs of the bundled committee; default: runs/first, runs/second",
+    )
     parser.add_argument(
         "--threads", type=int, default=1, help="of every engine; default: 1, steadiest on a busy machine"
     )
     parser.add_argument("--repeats", type=int, default=25)
     parser.add_argument("--quick", action="store_true", help="few repeats, no AUC")
     given = parser.parse_args()
+    members = given.member or [ROOT / "runs" / "first", ROOT / "runs" / "second"]
     torch.set_num_threads(given.threads)
     model = load_model()
     rows = read_sources([given.data / source for source in SOURCES]).rows if given.data.is_dir() else None
@@ -65,7 +72,7 @@ def main() -> None:
         {name: partial(engine, _repeated(images, BATCH)) for name, engine in engines.items()}, max(5, repeats // 3)
     )
     expected = engines[BEFORE](images)
-    costs = {} if given.quick else auc_costs(model, rows, given.folds, [n for n in engines if KINDS[n].lossy])
+    costs = {} if given.quick else auc_costs(model, rows, members, [n for n in engines if KINDS[n].lossy])
     found: list[dict[str, Any]] = []
     for name in KINDS:
         if name in absent:
@@ -104,21 +111,17 @@ def differences(model: Model, found: tuple[Tensor, Tensor], expected: tuple[Tens
     return float(np.abs(probabilities[0] - probabilities[1]).max()), float(np.abs(maps[0] - maps[1]).max())
 
 
-def auc_costs(model: Model, rows: pd.DataFrame | None, run: Path, engines: list[str]) -> dict[str, Any]:
+def auc_costs(model: Model, rows: pd.DataFrame | None, members: list[Path], engines: list[str]) -> dict[str, Any]:
     """AUC of each engine less that of fp32, on photos that a network of cross-validation never saw."""
-    table, weights = (run / "folds" / f"fold-{FOLD}.{suffix}" for suffix in ("csv", "safetensors"))
-    if rows is None or not weights.is_file():
+    table, weights = (f"folds/fold-{FOLD}.{suffix}" for suffix in ("csv", "safetensors"))
+    if rows is None or not all((run / weights).is_file() for run in members):
         return {}
     keys = ["source", "image_id"]
-    held_out = pd.read_csv(table, dtype={"image_id": str, "source": str})[keys]
+    held_out = pd.read_csv(members[0] / table, dtype={"image_id": str, "source": str})[keys]
     theirs = rows.merge(held_out, on=keys)
     others = rows[~rows["image_id"].isin(theirs["image_id"])]
     sample = theirs.groupby("target").sample(HELD_OUT // 2, random_state=0)
-    network = load_model().network
-    with safe_open(weights, framework="pt") as file:
-        prefix = "best.network."
-        names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118 (no mapping)
-        network.load_state_dict({name.removeprefix(prefix): file.get_tensor(name) for name in names})
+    network = committee_of([EarlierRun.of(run).module(weights).network for run in members])
     images, ranges = (_read(model, some) for some in (sample, others.sample(RANGES, random_state=0)))
     logits = {name: _in_batches(name, network, images, ranges) for name in (BEFORE, *engines)}
     found = {}

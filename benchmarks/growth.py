@@ -212,7 +212,7 @@ def decoded_before(case: Case) -> Work:
 def training_steps(case: Case) -> Work:
     """Steps of the screen recipe at its full image size, on decoded images; as many at every size of set."""
     run = _run(case)
-    return case.model_images, lambda: run.fit(run.rows, case.cache / "checkpoint.safetensors")
+    return case.model_images, lambda: run.fit(run.rows, run.setting.out / "checkpoint.safetensors")
 
 
 def distortion(case: Case) -> Work:

@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from PIL import Image, ImageEnhance
+
+from benchmarks.measure import ROOT
 from isic_screen.photo import PHOTO_SUFFIXES
 from tests import odd_files
-from tests.conftest import lesion
 
 SOURCES = ("isic2020/train", "ham10000/images", "isic2017/images", "photos")
 """Folders of real photos, where the data lies."""
+EXAMPLES = [ROOT / "assets" / "examples" / f"synthetic-{name}.jpg" for name in ("naevus", "irregular-lesion")]
 
 
 @dataclass(frozen=True)
@@ -42,8 +46,14 @@ def photos(data: Path, count: int, seed: int = 0) -> list[File]:
 
 
 def drawn(seed: int) -> File:
-    """A drawn lesion, as large as a photo must be to be screened."""
-    return File(".jpg", odd_files.saved(lesion(seed, dark=bool(seed % 2), size=(480, 360)), "JPEG", quality=90))
+    """A drawn photo that the page will screen: a part of one of its examples, in a light of its own."""
+    random = np.random.default_rng(seed)
+    with Image.open(EXAMPLES[seed % len(EXAMPLES)]) as picture:
+        photo = picture.convert("RGB")
+    left, top, right, bottom = random.uniform(0, 0.12, 4) * np.tile((photo.width, photo.height), 2)
+    part = photo.crop((round(left), round(top), round(photo.width - right), round(photo.height - bottom)))
+    light = ImageEnhance.Brightness(part.resize((480, 360))).enhance(random.uniform(0.9, 1.1))
+    return File(".jpg", odd_files.saved(light, "JPEG", quality=90))
 
 
 def hostile(photo: bytes) -> dict[str, File]:

@@ -18,8 +18,8 @@ import torch
 
 from benchmarks.decode import SIZES, default_photo, jpeg
 from benchmarks.measure import alternate, write_result
+from isic_screen.engine import engine_of
 from isic_screen.explain import METHODS, heat_layer, heat_map_of
-from isic_screen.folding import folded
 from isic_screen.photo import open_photo
 from isic_screen.quality import assess
 from isic_screen.screener import Screener, Screening
@@ -63,7 +63,8 @@ class Stages:
 
     def __init__(self, callbacks: Callbacks) -> None:
         self.callbacks = callbacks
-        self.network = folded(callbacks.screener.model.network)
+        network = callbacks.screener.model.network
+        self.spec, self.engine = network.input_spec, engine_of(network, torch.device("cpu"))
 
     def timed(self, file: Path) -> Iterator[tuple[str, float]]:
         """(stage, seconds) of one photo, in order."""
@@ -71,10 +72,10 @@ class Stages:
         clock = _Clock()
         photo = open_photo(file)
         yield "decode", clock.lap()
-        resized = self.network.input_spec(photo).unsqueeze(0)
+        resized = self.spec(photo).unsqueeze(0)
         yield "resize", clock.lap()
         with torch.inference_mode():
-            seen = self.network.forward_whole(resized.contiguous(memory_format=torch.channels_last))
+            seen = self.engine(resized)
             logit = seen.logits.item()
             yield "forward pass and evidence", clock.lap()
             novelty = self.callbacks.screener.model.novelty

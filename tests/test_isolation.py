@@ -19,17 +19,15 @@ from pathlib import PurePosixPath
 import pytest
 from PIL import Image
 
+from benchmarks.load_files import drawn
 from tests.by_hand import Visitor, uploaded
-from tests.conftest import lesion
 from tests.serving import running_app
 
 NAME = "photo.jpg"
 
 
 def jpeg(seed):
-    file = io.BytesIO()
-    lesion(seed, dark=bool(seed % 2), size=(640, 480)).save(file, "JPEG")
-    return file.getvalue()
+    return drawn(seed).content
 
 
 @pytest.fixture(scope="module")
@@ -165,5 +163,5 @@ def test_what_the_page_has_no_use_for_is_not_there(ann, bob, path):
 def test_an_upload_is_the_photo_alone(ann, bob):
     """The same photo, uploaded by its other owner, comes back as what he uploaded."""
     again = bob.upload("mine.jpg", ann.content)
-    assert Image.open(io.BytesIO(bob.get(f"gradio_api/file={again}").content)).size == (640, 480)
+    assert Image.open(io.BytesIO(bob.get(f"gradio_api/file={again}").content)).size == (480, 360)
     assert bob.get(f"gradio_api/file={PurePosixPath(again).with_name('other.jpg')}").status_code in (403, 404)

@@ -28,7 +28,9 @@ from isic_screen.training.recipe import FineTuneRecipe, HeadRecipe, load_recipe 
 from isic_screen.training.whole_network import WholeNetwork  # noqa: E402
 
 BASE = "base"
-SHIPPED = "screen"
+SHIPPED = "shipped"
+FULL = "screen"
+"""The entry that the shipped model is compared with: one network by the whole recipe."""
 KEPT = ["source", "image_id", "logit", "camera", "fold"]
 
 
@@ -69,7 +71,9 @@ def main() -> int:
         return 2
     files = {SHIPPED: given.shipped / "predictions.csv"} | {name: given.out / f"{name}.csv" for name in entries}
     scores = {name: pd.read_csv(file) for name, file in files.items() if file.is_file()}
-    against = {name: entries[name].get("against", BASE) for name in scores if name not in (BASE, SHIPPED)}
+    against = {name: entries[name].get("against", BASE) for name in scores if name not in (BASE, FULL, SHIPPED)}
+    if FULL in scores:
+        against[SHIPPED] = FULL
     if lacking := sorted(set(against.values()) - set(scores)):
         print(
             f"error: no scores of {lacking[0]} to compare with: run that first ({files[lacking[0]]}).", file=sys.stderr

@@ -21,7 +21,7 @@ def about(model: Model, texts: Texts) -> str:
     aucs = [_auc(name, block, texts) for name, block in metrics.get("sources", {}).items()]
     rows = [
         (texts.FACT_NAME, f"{escape(facts.name)} {escape(facts.version)}"),
-        (texts.FACT_BACKBONE, f"{escape(facts.backbone)}, {facts.input.size} x {facts.input.size}"),
+        (texts.FACT_BACKBONE, f"{escape(_network(facts.backbone))}, {facts.input.size} x {facts.input.size}"),
         (texts.FACT_TRAINED, escape(training.get("date", texts.NOT_STATED))),
         (texts.FACT_DATA, "<br>".join(sources) or texts.NOT_STATED),
         (texts.FACT_AUC, "<br>".join(aucs) or texts.NOT_STATED),
@@ -39,6 +39,12 @@ def about(model: Model, texts: Texts) -> str:
         f'<div class="about"><h3>{texts.INTENDED_USE}</h3><p>{escape(facts.intended_use)}</p>'
         f"<h3>{texts.LIMITS}</h3><ul>{limits}</ul><h3>{texts.FACTS}</h3><table>{table}</table>{groups}</div>"
     )
+
+
+def _network(backbone: str) -> str:
+    """The backbone, and how many of it a committee has."""
+    names = backbone.split("+")
+    return names[0] if len(names) == 1 else f"{len(names)} x {names[0]}"
 
 
 def _auc(source: str, block: Mapping[str, Any], texts: Texts) -> str:
