@@ -102,7 +102,6 @@ with print_result, patch.object(kill_training, "write_document"):
     ("by", "file"),
     [
         (signal.SIGINT, "cache/*.partial.npy"),
-        (signal.SIGINT, "out/folds/fold-1.safetensors"),
         (signal.SIGTERM, "out/folds/fold-1.safetensors"),
     ],
 )

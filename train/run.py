@@ -68,8 +68,6 @@ def main() -> int:
         parser.error("--device cuda: PyTorch finds no CUDA device here; leave --device out to use the CPU")
     if given.resume and given.out is None:
         parser.error("--resume needs the --out of the run to go on with")
-    if len(given.member) == 1:
-        parser.error("--member: a committee needs at least two runs")
     # For a committee: how its folds were drawn and what it is calibrated on.
     named = given.recipe or (str(given.member[-1] / RECIPE_FILE) if given.member else "screen")
     kind = "committee" if given.member else Path(named).stem

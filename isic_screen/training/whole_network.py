@@ -59,6 +59,8 @@ class WholeNetwork:
         # Before the long work: a mistake should not cost an hour of decoding.
         teachers = tuple(EarlierRun.of(folder) for folder in setting.teachers)
         members = tuple(EarlierRun.of(folder) for folder in setting.members)
+        if len(members) == 1:
+            raise RecipeError("--member: a committee needs at least two runs.")
         if recipe.from_teacher and teachers and not teachers[-1].same_shape(recipe):
             raise RecipeError(
                 f"{teachers[-1].folder} has another backbone or head than the recipe, which cannot start from it: "
