@@ -157,6 +157,7 @@ class _Sample:
         part = next(self.parts, None)
         return None if part is None else {"images": part.numpy()}
 
+    # onnxruntime asks this of readers only when it is told to take the sample in strides, which `_quantised` does not.
     def set_range(self, start_index: int, end_index: int) -> None:
         raise NotImplementedError("the sample is read once, from its start")
 

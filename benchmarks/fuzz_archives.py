@@ -106,6 +106,7 @@ def _add_member(data: bytes, random: Random) -> bytes:
         with warnings.catch_warnings(), zipfile.ZipFile(buffer, "a") as archive:
             warnings.simplefilter("ignore")  # a name may come twice
             archive.writestr(member, content, method)
+    # All that zipfile raises for a damaged directory; NotImplementedError is its word for a version it cannot read.
     except (zipfile.BadZipFile, struct.error, OSError, ValueError, NotImplementedError, UnicodeError):
         return ways.cut_short(data, random)  # spoilt before, so that nothing can be added
     return buffer.getvalue()

@@ -117,7 +117,8 @@ async def batch(visitor: Visitor, known: Known, chance: random.Random) -> None:
     if "photos" not in answer:
         raise UnclearError(f"a batch was answered: {answer}")
     rows = {PurePosixPath(row["file"]).name: row for row in answer["photos"]}
-    named = {PurePosixPath(path).name: file for path, file in zip(paths, files, strict=False)}
+    # The last path is the archive's, whose photos are in `inside`.
+    named = {PurePosixPath(path).name: file for path, file in zip(paths[:-1], files, strict=True)}
     for name, file in {**named, **inside}.items():
         if file.content.startswith(b"PK"):  # a hostile "photo" that is an archive, and to /batch a good one
             continue

@@ -24,6 +24,7 @@ _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """What systems make. Others unpack a chunk without a limit, and LZMA takes as much memory as a file asks for: 4 GB."""
 _NOT_PHOTOS = frozenset({".ds_store", "thumbs.db", "desktop.ini"})  # what systems put beside photos
 _ARCHIVES = frozenset({".zip", ".7z", ".rar", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst"})
+# All that zipfile raises for damaged files; NotImplementedError is its word for a version or a patch it cannot read.
 _ZIP_ERRORS = (
     zipfile.BadZipFile, zlib.error, struct.error, OSError, EOFError, ValueError, NotImplementedError, RuntimeError,
     LookupError, OverflowError,

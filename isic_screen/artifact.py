@@ -178,16 +178,14 @@ def _in_eight_bits(name: str, weight: torch.Tensor) -> dict[str, torch.Tensor]:
 
 def _in_full(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """The tensors with weights in eight bits as the floats they stand for. ValueError for one without its scales."""
-    found = {}
+    found = dict(tensors)
     for name, tensor in tensors.items():
         if tensor.dtype == torch.int8:
-            scale = tensors.get(name + _SCALE)
+            scale = found.pop(name + _SCALE, None)
             if scale is None or not tensor.ndim or scale.shape != tensor.shape[:1] or not scale.is_floating_point():
                 raise ValueError(f"{name} lacks its scales")
-            tensor = tensor * scale.view(-1, *[1] * (tensor.ndim - 1))
-        found[name] = tensor
-    scales = [name + _SCALE for name, tensor in tensors.items() if tensor.dtype == torch.int8]
-    return {name: tensor for name, tensor in found.items() if name not in scales}
+            found[name] = tensor * scale.view(-1, *[1] * (tensor.ndim - 1))
+    return found
 
 
 def load_model(path: str | os.PathLike[str] = BUNDLED_MODEL) -> Model:
@@ -226,9 +224,8 @@ def load_model(path: str | os.PathLike[str] = BUNDLED_MODEL) -> Model:
 def _check_shapes(outline: ScreenNet, weights: dict[str, torch.Tensor]) -> None:
     """Raises RuntimeError, in the words of `load_state_dict`, when the weights are not those of the network."""
     wanted = {name: tensor.shape for name, tensor in outline.state_dict().items()}
-    wrong = [name for name, tensor in weights.items() if wanted.get(name) != tensor.shape] + [
-        *(wanted.keys() - weights)
-    ]
+    wrong = [name for name, tensor in weights.items() if wanted.get(name) != tensor.shape]
+    wrong += sorted(wanted.keys() - weights)
     if wrong:
         raise RuntimeError(f"missing, unknown or of another shape: {wrong[0]}, one of {len(wrong)}")
 

@@ -76,7 +76,9 @@ def device_named(name: str) -> torch.device:
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+    # PyTorch raises each of them: for a name it does not know and hardware that is not there (RuntimeError), and for
+    # backends that it was built without (the others; hpu is a missing module, mtia an assertion).
+    except (RuntimeError, AssertionError, NotImplementedError, ImportError) as error:
         reason = str(error).splitlines()[0]  # of PyTorch's many words
         raise ScreenError(f"The device {name!r} cannot be used ({reason}). Leave --device out for the CPU.") from error
     return device

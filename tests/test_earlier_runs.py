@@ -230,6 +230,14 @@ def test_a_committee_needs_two_runs(data, cache, teacher, tmp_path):
         _run(data, _recipe(), tmp_path, cache, members=(teacher,))
 
 
+@pytest.mark.parametrize("role", ["teachers", "members"])
+def test_a_recipe_of_heads_alone_builds_on_no_run(role, lesion_folder, teacher, tmp_path):
+    setting = Setting(tmp_path / "out", tmp_path, CPU, 2, **{role: (teacher, teacher)})
+    with pytest.raises(RecipeError, match="need whole networks: the method 'head' trains none"):
+        train([lesion_folder], load_recipe("paper"), load_about(ROOT / "train" / "about.toml"), setting)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_run_that_has_not_finished_cannot_teach(teacher, tmp_path):
     longer = replace(EarlierRun.of(teacher), recipe=_recipe("epochs=5"))
     with pytest.raises(TrainingError, match="from epoch 1 of 5"):

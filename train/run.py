@@ -55,7 +55,7 @@ def main() -> int:
         "--set", action="append", default=[], metavar="KEY=VALUE", help="override a line of the recipe; repeatable"
     )
     parser.add_argument(
-        "--eight-bits", action="store_true", help="weights in eight bits instead of sixteen: half the model file"
+        "--eight-bits", action="store_true", help="large weights in eight bits instead of sixteen: a smaller model file"
     )
     parser.add_argument("--about", type=Path, default=ROOT / "train" / "about.toml", metavar="FILE", help="model texts")
     parser.add_argument("--cache", type=Path, default=_default_cache(), metavar="DIR", help="default: %(default)s")

@@ -41,7 +41,7 @@ class Setting:
     members: tuple[Path, ...] = ()
     """Folders of finished runs (see earlier_runs.py), for fine-tuning."""
     eight_bits: bool = False
-    """Whether the model file holds the weights in eight bits instead of sixteen."""
+    """Whether the model file holds large weights in eight bits instead of sixteen."""
 
 
 @dataclass(frozen=True)

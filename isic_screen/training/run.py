@@ -12,7 +12,7 @@ from isic_screen.artifact import ModelFacts, save_model
 from isic_screen.calibration import cross_fitted, fit_platt
 from isic_screen.data.splits import TRAIN, VALIDATION, fold_rows, split_rows
 from isic_screen.data.tables import DataSet, read_sources
-from isic_screen.errors import TrainingError
+from isic_screen.errors import RecipeError, TrainingError
 from isic_screen.evaluation.contact_sheet import save_worst
 from isic_screen.evaluation.figures import save_curves
 from isic_screen.evaluation.fine_tuning_curves import save_fine_tuning_curves
@@ -51,6 +51,8 @@ def train(folders: Sequence[Path], recipe: Recipe, about: dict[str, Any], settin
     Raises a ScreenError when data, recipe or weights are not usable; everything that can be checked is checked
     before the first epoch.
     """
+    if isinstance(recipe, HeadRecipe) and (setting.teachers or setting.members):
+        raise RecipeError(f"--teacher and --member need whole networks: the method {recipe.method!r} trains none.")
     _refuse_another_run(setting.out, recipe, setting.resume)
     setting.processes.wait()  # until none looks any more, as the main one will write there
     data = read_sources(folders)
