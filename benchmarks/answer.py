@@ -2,9 +2,11 @@
 
     python -m benchmarks.answer [--photo FILE] [--repeats N]
 
-*page*: what the page does before it answers: decode, check the photo, one forward pass, verdict and heat map as HTML.
-*parts*: decode, one forward pass with its heat map, and the overlay in the size that the page shows.
-*naive*: Pillow decodes in full, the grad-cam library runs forward and back, the overlay has the photo's own size.
+*page*: what the page does before it answers: decode, check the photo, the network on as many views as the model asks
+for, verdict and heat map as HTML.
+*parts*: decode, the network on the same views with its heat map, and the overlay in the size that the page shows.
+*naive*: Pillow decodes in full, the grad-cam library runs forward and back on one view, the overlay has the photo's own
+size.
 PyTorch has one thread, and what counts is processor time, so that other work on the machine changes little; the two
 ways of each comparison take turns. Writes benchmarks/results/answer.json.
 """
@@ -32,6 +34,7 @@ from isic_screen.screener import Screener
 from isic_screen.ui.answer import SHOWN_SIDE
 from isic_screen.ui.callbacks import Callbacks
 from isic_screen.ui.texts import LANGUAGES
+from isic_screen.views import averaged
 
 
 def main() -> None:
@@ -42,7 +45,8 @@ def main() -> None:
     torch.set_num_threads(1)
     callbacks = Callbacks(Screener(), LANGUAGES[0])
     network = callbacks.screener.model.network
-    parts = partial(_parts, engine_of(network, torch.device("cpu")), network.input_spec)
+    engine = averaged(engine_of(network, torch.device("cpu")), network.input_spec.views)
+    parts = partial(_parts, engine, network.input_spec)
     result: dict[str, object] = {"repeats": given.repeats}
     with tempfile.TemporaryDirectory() as folder:
         for name, size in SIZES.items():

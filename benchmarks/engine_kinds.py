@@ -88,8 +88,8 @@ def _kept(network: ScreenNet, _: Tensor) -> Engine:
 
     def run(images: Tensor) -> Answer:
         with torch.inference_mode():
-            seen = [engine(part) for part in images.split(AT_ONCE)]
-        return torch.cat([part.logits for part in seen]), torch.cat([part.evidence for part in seen])
+            seen = engine(images)
+        return seen.logits, seen.evidence
 
     return run
 

@@ -26,6 +26,7 @@ from isic_screen.screener import Screener, Screening
 from isic_screen.ui.answer import Case, data_uri
 from isic_screen.ui.callbacks import Callbacks
 from isic_screen.ui.texts import LANGUAGES
+from isic_screen.views import averaged
 
 
 def main() -> None:
@@ -64,7 +65,8 @@ class Stages:
     def __init__(self, callbacks: Callbacks) -> None:
         self.callbacks = callbacks
         network = callbacks.screener.model.network
-        self.spec, self.engine = network.input_spec, engine_of(network, torch.device("cpu"))
+        self.spec = network.input_spec
+        self.engine = averaged(engine_of(network, torch.device("cpu")), self.spec.views)
 
     def timed(self, file: Path) -> Iterator[tuple[str, float]]:
         """(stage, seconds) of one photo, in order."""
@@ -77,7 +79,7 @@ class Stages:
         with torch.inference_mode():
             seen = self.engine(resized)
             logit = seen.logits.item()
-            yield "forward pass and evidence", clock.lap()
+            yield "forward passes and evidence", clock.lap()
             novelty = self.callbacks.screener.model.novelty
             distance = None if novelty is None else novelty.share_of_cut_off(seen).item()
             yield "novelty", clock.lap()

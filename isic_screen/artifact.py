@@ -26,8 +26,9 @@ from isic_screen.novelty import Novelty
 from isic_screen.operating_point import ThresholdTable
 from isic_screen.whole_file import save_tensors
 
-FORMAT_VERSION = 4
-_READABLE_VERSIONS = (1, 2, 3, 4)  # 1 had no novelty, 2 one of the pooled features, 3 neither committees nor eight bits
+FORMAT_VERSION = 5
+# 1 had no novelty, 2 one of the pooled features, 3 neither committees nor eight bits, 4 no views
+_READABLE_VERSIONS = (1, 2, 3, 4, 5)
 _LARGE = 50_000
 """Numbers in a weight that is worth storing in eight bits. The smaller ones, depthwise and early convolutions, are a
 small part of EfficientNet-Lite0, and in eight bits they would move its logit several times as far as the large ones."""

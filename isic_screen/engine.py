@@ -28,7 +28,8 @@ Engine = Callable[[Tensor], Whole]
 """What `ScreenNet.forward_whole` says of normalised images (N, 3, size, size); safe to share between threads."""
 
 AT_ONCE = 4
-"""Photos in one forward pass on a CPU: the activations of more do not stay in its caches, and each takes longer."""
+"""Images in one forward pass on a CPU: the activations of more do not stay in its caches, and each takes longer."""
+_ON_A_GPU = 64
 
 GRAPHS = Path(__file__).with_name("graphs")
 INPUT = "images"
@@ -37,7 +38,19 @@ PREFIX = "network."
 
 
 def engine_of(network: ScreenNet, device: torch.device) -> Engine:
-    """The fastest exact way to compute `network` on `device`, made from a copy of it."""
+    """The fastest exact way to compute `network` on `device`, made from a copy of it, for any number of images."""
+    return _in_parts(_one_pass(network, device), AT_ONCE if device.type == "cpu" else _ON_A_GPU)
+
+
+def _in_parts(engine: Engine, size: int) -> Engine:
+    def run(images: Tensor) -> Whole:
+        parts = [engine(some) for some in images.split(size)]
+        return Whole(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
+
+    return run
+
+
+def _one_pass(network: ScreenNet, device: torch.device) -> Engine:
     served = folded(network).to(device)
     if device.type == "cpu" and (session := _session(served)) is not None:
         probe = probe_of(served)

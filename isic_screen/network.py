@@ -22,13 +22,15 @@ class InputSpec:
     """How a photo becomes the network's input: the whole photo squashed to a square, then normalised.
 
     The whole photo, not a centre crop: lesions reach the border, and most images of the training sets were squashed
-    to a square by whoever published them. `mean` and `std` are per RGB channel, for values in 0 to 1.
+    to a square by whoever published them. `mean` and `std` are per RGB channel, for values in 0 to 1. `views` is how
+    many of its flips and turns (views.py) the answer is averaged over when a photo is screened: 1, 2, 4 or 8.
     """
 
     size: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     interpolation: Literal["bicubic", "bilinear"]
+    views: int = 1
 
     def __post_init__(self) -> None:
         if not 32 <= self.size <= 1024:
@@ -37,6 +39,8 @@ class InputSpec:
             raise ValueError("mean and std must hold three values each, std above 0")
         if self.interpolation not in ("bicubic", "bilinear"):
             raise ValueError(f"interpolation must be bicubic or bilinear, got {self.interpolation!r}")
+        if type(self.views) is not int or self.views not in (1, 2, 4, 8):
+            raise ValueError(f"views must be 1, 2, 4 or 8, got {self.views!r}")
 
     def resize(self, photo: Image.Image) -> Image.Image:
         """The whole RGB photo as size x size pixels (Pillow's filters are antialiased)."""

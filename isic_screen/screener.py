@@ -7,15 +7,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
 
 from isic_screen.artifact import Model, ModelFacts, load_model
-from isic_screen.engine import AT_ONCE, engine_of
+from isic_screen.engine import engine_of
 from isic_screen.errors import ModelFileError
 from isic_screen.explain import heat_map_of
-from isic_screen.network import Whole
 from isic_screen.novelty import REFUSED_FROM
 from isic_screen.quality import Quality, assess, unlike_training
+from isic_screen.views import VIEWS, averaged, turned
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,8 @@ class Screener:
     def __init__(self, model: Model | None = None, device: str | torch.device = "cpu") -> None:
         self.model = model or load_model()
         self.device = torch.device(device)
-        self._engine = engine_of(self.model.network, self.device)
+        self._one_view = engine_of(self.model.network, self.device)
+        self._engine = averaged(self._one_view, self.model.network.input_spec.views)
 
     @property
     def facts(self) -> ModelFacts:
@@ -70,7 +70,7 @@ class Screener:
         spec = self.model.network.input_spec
         images = torch.stack([spec(photo) for photo in photos])
         with torch.inference_mode():
-            seen = self._look(images)
+            seen = self._engine(images)
             known = self.model.novelty
             distances = [None] * len(photos) if known is None else known.share_of_cut_off(seen).tolist()
         network_logits, maps = seen.logits.double().cpu().numpy(), seen.evidence.float().cpu().numpy()
@@ -84,21 +84,18 @@ class Screener:
             )
         ]
 
-    def _look(self, images: Tensor) -> Whole:
-        at_once = AT_ONCE if self.device.type == "cpu" else len(images)
-        parts = [self._engine(some) for some in images.split(at_once)]
-        return Whole(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
-
     def spread(self, photo: Image.Image) -> tuple[float, float]:
         """The lowest and highest probability among the photo's eight flips and quarter turns.
 
         A dermatoscope has no up or down, so all eight are the same lesion: where they disagree across the threshold,
-        the answer hangs on chance. Eight forward passes, so only on demand. It is no confidence interval.
+        the answer hangs on chance. Each is looked at by itself, although a model's answer may be the mean of several.
+        Eight forward passes, so only on demand. It is no confidence interval.
         """
-        turns = [None, *(Image.Transpose(number) for number in range(7))]  # the 7 of Pillow and the photo as it is
-        found = self.screen_many([photo if turn is None else photo.transpose(turn) for turn in turns])
-        probabilities = [screening.probability for screening in found]
-        return min(probabilities), max(probabilities)
+        image = self.model.network.input_spec(photo)
+        with torch.inference_mode():
+            logits = self._one_view(torch.stack([turned(image, view) for view in range(VIEWS)])).logits
+        probabilities = self.facts.calibration.probability(logits.double().cpu().numpy())
+        return float(probabilities.min()), float(probabilities.max())
 
 
 def _quality(photo: Image.Image, distance: float | None) -> Quality:

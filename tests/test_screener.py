@@ -77,9 +77,10 @@ def test_the_spread_is_that_of_the_eight_views(lite0_file):
     pixels = np.asarray(photo)
     views = [np.rot90(side, turns) for side in (pixels, pixels[:, ::-1]) for turns in range(4)]
     expected = [screener.screen(Image.fromarray(view.copy())).probability for view in views]
-    assert low == pytest.approx(min(expected), rel=1e-4)
-    assert high == pytest.approx(max(expected), rel=1e-4)
-    assert low < screener.screen(photo).probability + 1e-9
+    # Turned before it is resized, not after: rounded to other whole colours.
+    assert low == pytest.approx(min(expected), rel=2e-3)
+    assert high == pytest.approx(max(expected), rel=2e-3)
+    assert low <= screener.screen(photo).probability <= high
     assert high > low
 
 

@@ -143,6 +143,7 @@ class FineTuneRecipe(Recipe):
     vignette: float
     hairs: float
     cutout: float
+    views: Literal[1, 2, 4, 8]
 
     def _ranges(self) -> _Ranges:
         chances = ["warm_up", "label_smoothing", "teaching", "source_power", "melanoma_share", "diagnosis_power"]
@@ -217,7 +218,7 @@ def _typed(name: str, value: Any, expected: Any, origin: str) -> Any:
         return float(value)
     options = get_args(expected)
     if get_origin(expected) is Literal:
-        fits = value in options
+        fits = any(type(value) is type(option) and value == option for option in options)
     elif options:  # Literal["balanced"] | float
         fits = value == "balanced" or (isinstance(value, int | float) and not isinstance(value, bool))
     else:

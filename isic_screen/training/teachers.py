@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from torchvision.transforms.functional import resize
 from tqdm import tqdm
 
-from isic_screen.engine import AT_ONCE, engine_of
+from isic_screen.engine import engine_of
 from isic_screen.processes import ALONE, Processes
 from isic_screen.training.fine_tuning import Lessons, WithDiagnosis
 
-_ON_A_GPU = 64  # images at once
+_AT_ONCE = 64  # images
 
 
 def lessons_of(
@@ -36,12 +36,11 @@ def lessons_of(
     mine = rows[processes.share(len(rows))]
     teachers = [(module.network.input_spec, engine_of(module.network, device), module) for module in modules]
     melanoma, diagnoses = list[NDArray[np.float32]](), list[NDArray[np.float32]]()
-    at_once = AT_ONCE if device.type == "cpu" else _ON_A_GPU
     with torch.inference_mode():
         for start in tqdm(
-            range(0, len(mine), at_once), desc="Asking the teachers", unit="batch", leave=False, disable=quiet
+            range(0, len(mine), _AT_ONCE), desc="Asking the teachers", unit="batch", leave=False, disable=quiet
         ):
-            photos = torch.from_numpy(pixels[mine[start : start + at_once]]).to(device)
+            photos = torch.from_numpy(pixels[mine[start : start + _AT_ONCE]]).to(device)
             images = photos.permute(0, 3, 1, 2).float().div_(255)
             logits, names = [], []
             for spec, engine, module in teachers:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from isic_screen.committee import committee_of
 from isic_screen.data.images import read_photos
 from isic_screen.data.splits import fold_rows, leak, load_split, save_split
 from isic_screen.data.tables import DataSet
-from isic_screen.engine import AT_ONCE, engine_of
+from isic_screen.engine import engine_of
 from isic_screen.errors import PhotoError, RecipeError, TrainingError
 from isic_screen.evaluation.camera_probe import probe_camera
 from isic_screen.network import ScreenNet, Whole, build_network
@@ -29,6 +29,7 @@ from isic_screen.training.progress import say
 from isic_screen.training.recipe import FineTuneRecipe
 from isic_screen.training.sampling import diagnosis_targets, sampling_weights
 from isic_screen.training.teachers import lessons_of
+from isic_screen.views import averaged
 from isic_screen.whole_file import whole_file
 
 _IMAGES_PER_BATCH = 32
@@ -195,7 +196,7 @@ class WholeNetwork:
     def look(self, network: ScreenNet, paths: Sequence[str]) -> Whole:
         """What the network sees, in fp32 of N photos, as it is served."""
         device, processes = self.setting.device, self.setting.processes
-        engine = engine_of(network, device)
+        engine = averaged(engine_of(network, device), network.input_spec.views)
         seen, waiting = list[Whole](), list[Tensor]()
         paths = paths[processes.share(len(paths))]
         photos = read_photos(paths, network.input_spec, self.setting.workers)
@@ -208,17 +209,17 @@ class WholeNetwork:
                     raise TrainingError(f"An image became unreadable during training: {tensor}")
                 waiting.append(tensor)
                 if len(waiting) == _IMAGES_PER_BATCH or place == len(paths) - 1:
-                    parts = torch.stack(waiting).split(AT_ONCE if device.type == "cpu" else _IMAGES_PER_BATCH)
-                    seen += [Whole(*(tensor.float().cpu() for tensor in engine(part))) for part in parts]
+                    seen.append(Whole(*(tensor.float().cpu() for tensor in engine(torch.stack(waiting)))))
                     waiting.clear()
         seen = processes.gather_rows(seen)
         return Whole(*(torch.cat(tensors) for tensors in zip(*seen, strict=True)))
 
     def _committee(self, name: str) -> ScreenNet:
         try:
-            return committee_of([member.module(name).network for member in self.members])
+            network = committee_of([member.module(name).network for member in self.members])
         except ValueError as error:
             raise RecipeError(f"--member: {error}.") from error
+        return _with_views(network, self.recipe)
 
     def _lessons(self, training: pd.DataFrame, name: str) -> Lessons:
         return lessons_of(
@@ -260,10 +261,17 @@ class WholeNetwork:
 
 def _build(recipe: FineTuneRecipe, setting: Setting) -> ScreenNet:
     torch.manual_seed(recipe.seed)  # the head's first weights
-    return build_network(
+    network = build_network(
         recipe.backbone,
         weights=setting.weights,
         hidden=recipe.hidden,
         dropout=recipe.dropout,
         input_size=recipe.input_size or None,
     )
+    return _with_views(network, recipe)
+
+
+def _with_views(network: ScreenNet, recipe: FineTuneRecipe) -> ScreenNet:
+    """Judged as it will be served."""
+    network.input_spec = replace(network.input_spec, views=recipe.views)
+    return network

@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.serving import running_app
 
+PATIENCE_MS = 30_000
+"""For anything to appear: what other work the machine has is not what these tests are about."""
+expect.set_options(timeout=PATIENCE_MS)
 REQUIRED = "ISIC_SCREEN_REQUIRE_BROWSER"
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
@@ -45,7 +48,7 @@ def page(browser: Browser, address: str) -> Iterator[Page]:
     """The page, opened by a new visitor. `page.hosts` collects what it asked for, `page.faults` what went wrong."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     page = context.new_page()
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(PATIENCE_MS)
     page.hosts = set()  # type: ignore[attr-defined]
     page.faults = []  # type: ignore[attr-defined]
     page.on("request", lambda request: page.hosts.add(request.url.split("/")[2]) if "//" in request.url else None)
