@@ -1,5 +1,6 @@
 """Fixtures shared by all tests."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,11 @@ from isic_screen.artifact import BUNDLED_MODEL, Model, ModelFacts, load_model, s
 from isic_screen.calibration import Calibration
 from isic_screen.network import ScreenNet, build_network
 from isic_screen.operating_point import ThresholdTable
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # As many threads as cores in each of several processes would wait for one another; the programs they start as well.
+    os.environ["OMP_NUM_THREADS"] = "1"
+    torch.set_num_threads(1)
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"

@@ -181,6 +181,7 @@ def test_a_committee_is_judged_fold_by_fold_as_a_whole(data, cache, teacher, sec
     theirs = [_held_out_logits(folder, run) for folder in (teacher, second)]
     assert held_out["logit"].to_numpy() == pytest.approx(np.mean(theirs, axis=0), abs=1e-3)
     assert held_out["novelty"].notna().all()
+    assert network.input_spec.views == run.recipe.views == 8
     assert network.backbone_name == "tf_efficientnet_lite0+tf_efficientnet_lite0"
     assert history == []
     resumed = _run(data, _recipe(), tmp_path / "both", cache, members=(teacher, second), resume=True)
@@ -195,8 +196,9 @@ def _held_out_logits(folder: Path, run: WholeNetwork) -> np.ndarray:
     folds, found = run.folds(), pd.Series(np.nan, index=run.rows.index)
     for fold in sorted(folds.unique()):
         rows = run.rows[folds == fold]
-        module = EarlierRun.of(folder).module(f"folds/fold-{fold + 1}.safetensors")
-        found[rows.index] = run.look(module.network, rows["path"].tolist()).logits.numpy()
+        network = EarlierRun.of(folder).module(f"folds/fold-{fold + 1}.safetensors").network
+        network.input_spec = replace(network.input_spec, views=run.recipe.views)
+        found[rows.index] = run.look(network, rows["path"].tolist()).logits.numpy()
     return found.to_numpy()
 
 

@@ -5,7 +5,8 @@ import re
 
 from benchmarks import training_report
 from tests.conftest import ROOT
-from train.write_docs import model_card, reference_block, with_generated
+from train.card_tables import reference_block
+from train.write_docs import model_card, with_generated
 
 
 def test_the_readme_is_as_its_command_writes_it(bundled_model):

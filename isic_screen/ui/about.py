@@ -22,6 +22,7 @@ def about(model: Model, texts: Texts) -> str:
     rows = [
         (texts.FACT_NAME, f"{escape(facts.name)} {escape(facts.version)}"),
         (texts.FACT_BACKBONE, f"{escape(_network(facts.backbone))}, {facts.input.size} x {facts.input.size}"),
+        (texts.FACT_VIEWS, str(facts.input.views)),
         (texts.FACT_TRAINED, escape(training.get("date", texts.NOT_STATED))),
         (texts.FACT_DATA, "<br>".join(sources) or texts.NOT_STATED),
         (texts.FACT_AUC, "<br>".join(aucs) or texts.NOT_STATED),

@@ -1,0 +1,223 @@
+"""The tables of the model card and the README, in Markdown, each from the file that holds its figures."""
+
+import json
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmarks.speed_rows import SPEED, engine_rows, speed_rows, stage_rows
+from isic_screen.artifact import Model
+from isic_screen.evaluation.report import estimate, table
+from isic_screen.operating_point import DEFAULT_SENSITIVITY, OperatingPoint, Proportion
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+def results_table(model: Model) -> str:
+    """The paper's results beside ours."""
+    paper = tomllib.loads((ROOT / "train" / "paper.toml").read_text(encoding="utf-8"))
+    block = reference_block(model)
+    point = block["operating_points"]["paper_0.5"]
+    confusion = point["confusion"]
+    rows = [
+        ("Split", paper["split"], f"by patient or lesion; {model.facts.metrics['basis']}"),
+        ("Source", "ISIC 2020", ", ".join(model.facts.training["calibrated_on"])),
+        (
+            "Evaluated on",
+            f"{paper['images']:,} images, {paper['melanomas']} melanomas",
+            f"{block['n']:,} images of {block['groups']:,} patients, {block['positives']} melanomas",
+        ),
+        ("ROC AUC", f"{paper['auc']}", estimate(block["metrics"]["roc_auc"])),
+        ("ROC AUC without 6000 x 4000 originals", "not reported", _without_shortcut(block)),
+        (
+            "Recall at its own 0.5",
+            f"{paper['recall']} ({paper['caught']} of {paper['melanomas']})",
+            share(point["sensitivity"]),
+        ),
+        (
+            "Precision at its own 0.5, in the sample",
+            f"{paper['precision']} ({paper['false_alarms']:,} false alarms)",
+            f"{share(point['precision'])}, {confusion['false_positives']} false alarms",
+        ),
+        (
+            f"Precision at its own 0.5, at {percent(model.facts.prevalence)} melanomas",
+            f"{paper['precision']}",
+            estimate(point["precision_at_prevalence"]),
+        ),
+        ("Partial AUC above 80 % sensitivity (0 to 0.2)", "not reported", estimate(block["metrics"]["partial_auc"])),
+    ]
+    return table(("", "paper", "bundled model (95 % interval)"), rows)
+
+
+def threshold_table(model: Model) -> str:
+    """What the shipped thresholds mean, from the model file's own table."""
+    rows = []
+    for name, threshold in model.facts.operating_points.items():
+        point = model.facts.threshold_table.at(threshold)
+        people = point.per_1000
+        if people is None:
+            raise ValueError("the model file's threshold table counts no melanoma or no other image")
+        rows.append(
+            (
+                percent(float(name)),
+                f"{threshold:.4f}",
+                proportion(point.sensitivity),
+                proportion(point.specificity),
+                f"{people.found:.1f} found, {people.missed:.1f} missed, {people.recalled_healthy:.0f} healthy recalled",
+                _number_needed(point),
+            )
+        )
+    head = (
+        "sensitivity aimed at",
+        "threshold",
+        "sensitivity",
+        "specificity",
+        "of 1,000 people",
+        "referred per melanoma",
+    )
+    return table(head, rows)
+
+
+def reference_block(model: Model) -> Mapping[str, Any]:
+    """The figures of the source that calibration and thresholds were taken from."""
+    return model.facts.metrics["sources"][model.facts.training["calibrated_on"][0]]
+
+
+def sources_table(model: Model) -> str:
+    """Held-out figures of every source, each by itself, at the threshold that the model ships with."""
+    rows = []
+    for source, block in model.facts.metrics["sources"].items():
+        point = block["operating_points"][f"shipped_{DEFAULT_SENSITIVITY:.2f}"]
+        rows.append(
+            (
+                source,
+                f"{block['n']:,} ({block['positives']:,})",
+                estimate(block["metrics"]["roc_auc"]),
+                _without_shortcut(block),
+                estimate(block["metrics"]["partial_auc"]),
+                share(point["sensitivity"]),
+                share(point["specificity"]),
+            )
+        )
+    head = (
+        "source",
+        "images (melanomas)",
+        "ROC AUC",
+        "ROC AUC without 6000 x 4000",
+        "partial AUC",
+        "sensitivity as shipped",
+        "specificity as shipped",
+    )
+    return table(head, rows)
+
+
+def ablation_table() -> str:
+    """What each choice of the recipe is worth, in AUC; the intervals are in assets/ABLATION.md."""
+    results = json.loads((ROOT / "assets" / "ablation.json").read_text(encoding="utf-8"))
+    groups = list(next(iter(results.values()))["auc"])
+    rows = []
+    for name, result in results.items():
+        cells = []
+        for group in groups:
+            cell = f"{result['auc'][group]['value']:.3f}"
+            if result["difference"]:
+                change = result["difference"]["auc"][group]
+                matters = change["low"] is not None and (change["low"] > 0 or change["high"] < 0)
+                cell += f" ({change['value']:+.3f}{'*' if matters else ''} to {result['against']})"
+            cells.append(cell)
+        camera = result["camera"]
+        rows.append((f"{name}: {result['why']}", *cells, f"{camera['value']:.3f}" if camera else "not probed"))
+    return table(("entry", *groups, "camera told"), rows)
+
+
+def novelty_table() -> str:
+    """What the distance to the training photos stops, and what it lets through."""
+    result = result_of("novelty")
+    rows = [
+        (
+            f"dermoscopy, {name}",
+            str(group["photos"]),
+            f"{group['refused']} ({percent(group['share_refused'])})",
+            f"{group['refused'] + group['doubtful']} ({percent(group['share_doubtful_or_refused'])})",
+            "",
+        )
+        for name, group in result["dermoscopy"].items()
+    ]
+    rows += [
+        (
+            name,
+            str(group["pictures"]),
+            f"{group['refused_by_distance']} by distance, {group['refused_by_distance_or_quality']} with the quality checks",
+            f"{group['doubtful_or_refused_by_distance']} by distance, {group['not_called_fit']} with the quality checks",
+            f"{group['auroc_against_held_out_dermoscopy']:.3f}",
+        )
+        for name, group in result["not dermoscopy"].items()
+    ]
+    return table(("pictures", "n", "refused", "doubtful or refused", "AUROC against held-out dermoscopy"), rows)
+
+
+def corners_table() -> str:
+    """What drawing a dermoscope's dark corners does to the scores."""
+    rows = [
+        (
+            f"{group['source']}, {'melanoma' if group['melanoma'] else 'other'}",
+            str(group["photos"]),
+            f"{group['mean_logit_shift']:+.2f}",
+            str(group["scored_higher"]),
+            f"{group['flagged_without']} -> {group['flagged_with']}",
+        )
+        for group in result_of("dark_corners")["groups"]
+    ]
+    return table(("photos", "n", "mean shift of the logit", "scored higher", "flagged, without -> with"), rows)
+
+
+def speed_table() -> str:
+    """The benchmarks' ratios, each measured in one run."""
+    return table(("", "ratio", "measured by"), speed_rows({name: result_of(name) for name in SPEED}))
+
+
+def engine_table() -> str:
+    """What every way to run the network gained, and what it cost."""
+    head = ("engine", "one photo", "16 photos", "probability", "map", "AUC less fp32's", "")
+    return table(head, engine_rows(result_of("engines")))
+
+
+def stage_table() -> str:
+    """Where the time of one answer goes."""
+    return table(("stage", "24 megapixels", "512 pixels"), stage_rows(result_of("stages")))
+
+
+def share(value: Mapping[str, Any]) -> str:
+    """A counted proportion of metrics.json, with its interval and counts."""
+    return f"{estimate(value)}, {value['count']} of {value['total']}"
+
+
+def proportion(value: Proportion) -> str:
+    """A counted proportion in percent, with Wilson's interval."""
+    if value.value is None or value.low is None or value.high is None:
+        return "unknown"
+    return (
+        f"{100 * value.value:.1f} % ({100 * value.low:.1f} to {100 * value.high:.1f}; {value.count} of {value.total})"
+    )
+
+
+def percent(value: float) -> str:
+    """A share as a percentage without needless digits."""
+    return f"{100 * value:.3g} %"
+
+
+def _without_shortcut(block: Mapping[str, Any]) -> str:
+    auc = (block["camera_shortcut"] or {}).get("roc_auc")
+    return "size not known" if auc is None else f"{estimate(auc)}, {auc['n']} images"
+
+
+def _number_needed(point: OperatingPoint) -> str:
+    needed = point.number_needed_to_refer
+    return "unknown" if needed is None else f"{needed:.0f}"
+
+
+def result_of(name: str) -> dict[str, Any]:
+    """What a benchmark found, by its name in benchmarks/results."""
+    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
