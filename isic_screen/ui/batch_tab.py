@@ -70,9 +70,11 @@ def batch_tab(callbacks: Callbacks, threshold: Threshold) -> None:
         page = min(max(int(page or 1), 1), most)
         return shown(batch_, at, stated, only, page), gr.Number(page, maximum=most)
 
+    nothing = f'<p class="batch-progress" role="alert">{texts.BATCH_NOTHING}</p>'
+
     def begun(paths: list[str] | None) -> dict[Any, Any]:
         if not paths:
-            return {progress: f'<p class="batch-progress" role="alert">{texts.BATCH_NOTHING}</p>'}
+            return {progress: nothing}
         return {
             found: Batch(),
             start: gr.Button(interactive=False),
@@ -88,6 +90,7 @@ def batch_tab(callbacks: Callbacks, threshold: Threshold) -> None:
         paths: list[str] | None, batch_: Batch | None, at: float, stated: float | None
     ) -> Iterator[tuple[str, str]]:
         if not paths or batch_ is None:
+            yield nothing, ""  # without a value, Gradio would empty what `begun` has filled
             return
         expected, started, told = batch.count(paths), time.monotonic(), 0.0
         yield batch.progress(0, expected, 0, texts), ""

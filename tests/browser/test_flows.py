@@ -332,3 +332,5 @@ def test_a_batch_of_nothing_is_a_sentence(page: Page):
     page.get_by_role("tab", name=texts.TAB_BATCH).click()
     page.locator("#batch-start").click()
     expect(page.get_by_text(texts.BATCH_NOTHING)).to_be_visible()
+    page.wait_for_timeout(1500)  # until what the click set off has come to its end
+    expect(page.get_by_text(texts.BATCH_NOTHING)).to_be_visible(timeout=1)
