@@ -29,7 +29,7 @@ def main() -> int:
     parser.add_argument(
         "--data", action="append", required=True, type=Path, metavar="DIR", help="a data set; repeat it for several"
     )
-    parser.add_argument("--recipe", metavar="NAME|FILE", help="default: screen, or that of the last --member")
+    parser.add_argument("--recipe", metavar="NAME|FILE", help="default: screen, or that of the first --member")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where to write; default: runs/RECIPE-DATE-TIME")
     parser.add_argument("--backbone", metavar="NAME", help="any timm backbone, in place of the recipe's")
     parser.add_argument("--backbone-weights", type=Path, metavar="FILE", help="its weights, in place of ImageNet's")
@@ -69,7 +69,7 @@ def main() -> int:
     if given.resume and given.out is None:
         parser.error("--resume needs the --out of the run to go on with")
     # For a committee: how its folds were drawn and what it is calibrated on.
-    named = given.recipe or (str(given.member[-1] / RECIPE_FILE) if given.member else "screen")
+    named = given.recipe or (str(given.member[0] / RECIPE_FILE) if given.member else "screen")
     kind = "committee" if given.member else Path(named).stem
     default = Path("runs") / f"{kind}-{datetime.now():%Y%m%d-%H%M%S}"
     out = given.out or processes.from_main(default)  # each has its own clock

@@ -157,7 +157,8 @@ dermatoscope were not at hand: that they are refused is not known.
 
 ### Does the heat map mean anything?
 
-{result_of("heat_map_sanity")["conclusion"]} (`python -m benchmarks.heat_map_sanity`)
+{result_of("heat_map_sanity")["conclusion"]} (`python -m benchmarks.heat_map_sanity`, which looks at each photo \
+as it is{_shown_map(facts.input.views)})
 
 ## Thresholds
 
@@ -201,6 +202,10 @@ def _network(model: Model) -> str:
 
 def _views(count: int) -> str:
     return f"; the answer is the mean over {count} of its flips and quarter turns" if count > 1 else ""
+
+
+def _shown_map(count: int) -> str:
+    return f"; the map on the page is the mean over its {count} views" if count > 1 else ""
 
 
 def _weights() -> str:
