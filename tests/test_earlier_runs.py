@@ -23,6 +23,7 @@ from isic_screen.training.run import train
 from isic_screen.training.teachers import lessons_of
 from isic_screen.training.whole_network import WholeNetwork
 from tests.conftest import ROOT
+from train.run import main
 
 CPU = torch.device("cpu")
 SMALL = ["input_size=64", "first_size=64", "train_size=64", "pixels=64", "epochs=1", "epoch_images=48"]
@@ -253,3 +254,15 @@ def test_a_split_of_other_images_is_refused(data, teacher, tmp_path):
     (tmp_path / "split.csv").write_text("source,image_id,part\nlesions,nothing,0\n")
     with pytest.raises(DataError, match="no part for 48 images"):
         replace(EarlierRun.of(teacher), folder=tmp_path).check_folds(data.rows, folds)
+
+
+def test_a_committee_follows_the_recipe_of_its_first_member(lesion_folder, teacher, second, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr("train.run.train", lambda folders, recipe, about, setting: asked.append(recipe))
+    members = [argument for run in (second, teacher) for argument in ("--member", str(run))]
+    command = ["train/run.py", "--data", str(lesion_folder), "--out", str(tmp_path), *members]
+    for more in ([], ["--set", "views=2"]):
+        monkeypatch.setattr("sys.argv", [*command, *more])
+        assert main() == 0
+    assert asked[0] == EarlierRun.of(second).recipe != EarlierRun.of(teacher).recipe
+    assert asked[1] == replace(asked[0], views=2)
