@@ -23,7 +23,7 @@ class InputSpec:
 
     The whole photo, not a centre crop: lesions reach the border, and most images of the training sets were squashed
     to a square by whoever published them. `mean` and `std` are per RGB channel, for values in 0 to 1. `views` is how
-    many of its flips and turns (views.py) the answer is averaged over when a photo is screened: 1, 2, 4 or 8.
+    many of its turns and flips (views.py) the answer is averaged over when a photo is screened: 1, 2, 4 or 8.
     """
 
     size: int

@@ -1,7 +1,7 @@
 """The flips and quarter turns of a photo, which all show the same lesion: a dermatoscope has no up or down.
 
 Asking the network about several of them and taking the mean is known as test-time augmentation. It errs less than one
-look, and with all eight the answer does not depend on how the photo was held.
+look, and with four the answer does not depend on which way round the dermatoscope was held.
 """
 
 import torch
@@ -11,14 +11,14 @@ from isic_screen.engine import AT_ONCE, Engine
 from isic_screen.network import Whole
 
 VIEWS = 8
+# What each does: 4 mirrors along the diagonal, then 1 from left to right, 2 from top to bottom. The first two are the
+# half turn, the first four all quarter turns, and the other four the same of the mirror image.
+_STEPS = (0, 3, 5, 6, 1, 2, 4, 7)
 
 
 def turned(images: Tensor, view: int) -> Tensor:
-    """Square images (..., s, s) as the `view` (0 to 7) shows them; 0 is the image as it is, 1 its mirror image.
-
-    0 to 3 are the flips, 4 to 7 the same of the image mirrored along its diagonal: the two quarter turns among them.
-    """
-    if view & 4:
+    """Square images (..., s, s) as the `view` (0 to 7) shows them; 0 is the image as it is."""
+    if _STEPS[view] & 4:
         images = images.transpose(-1, -2)
     return images.flip(_axes(view))
 
@@ -26,7 +26,7 @@ def turned(images: Tensor, view: int) -> Tensor:
 def turned_back(maps: Tensor, view: int) -> Tensor:
     """Maps (..., h, h) of turned images, as they lie on the images before `turned`."""
     maps = maps.flip(_axes(view))
-    return maps.transpose(-1, -2) if view & 4 else maps
+    return maps.transpose(-1, -2) if _STEPS[view] & 4 else maps
 
 
 def averaged(engine: Engine, views: int) -> Engine:
@@ -53,4 +53,4 @@ def averaged(engine: Engine, views: int) -> Engine:
 
 
 def _axes(view: int) -> list[int]:
-    return [axis for bit, axis in ((1, -1), (2, -2)) if view & bit]
+    return [axis for bit, axis in ((1, -1), (2, -2)) if _STEPS[view] & bit]

@@ -182,7 +182,7 @@ def test_a_committee_is_judged_fold_by_fold_as_a_whole(data, cache, teacher, sec
     theirs = [_held_out_logits(folder, run) for folder in (teacher, second)]
     assert held_out["logit"].to_numpy() == pytest.approx(np.mean(theirs, axis=0), abs=1e-3)
     assert held_out["novelty"].notna().all()
-    assert network.input_spec.views == run.recipe.views == 8
+    assert network.input_spec.views == run.recipe.views == 4
     assert network.backbone_name == "tf_efficientnet_lite0+tf_efficientnet_lite0"
     assert history == []
     resumed = _run(data, _recipe(), tmp_path / "both", cache, members=(teacher, second), resume=True)

@@ -201,7 +201,7 @@ def _network(model: Model) -> str:
 
 
 def _views(count: int) -> str:
-    return f"; the answer is the mean over {count} of its flips and quarter turns" if count > 1 else ""
+    return f"; the answer is the mean over {count} turns of it" if count > 1 else ""
 
 
 def _shown_map(count: int) -> str:

@@ -118,7 +118,7 @@ class PageTexts:
     FACTS = "Facts"
     FACT_NAME = "Model"
     FACT_BACKBONE = "Network"
-    FACT_VIEWS = "Flips and turns of a photo whose mean is the score"
+    FACT_VIEWS = "Turns of a photo whose mean is the score"
     FACT_TRAINED = "Trained"
     FACT_DATA = "Training data"
     FACT_AUC = "ROC AUC by source (95 % interval)"

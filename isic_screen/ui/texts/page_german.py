@@ -129,7 +129,7 @@ class GermanPageTexts(PageTexts):
     FACTS = "Angaben"
     FACT_NAME = "Modell"
     FACT_BACKBONE = "Netz"
-    FACT_VIEWS = "Spiegelungen und Drehungen eines Fotos, deren Mittel der Wert ist"
+    FACT_VIEWS = "Drehungen eines Fotos, deren Mittel der Wert ist"
     FACT_TRAINED = "Trainiert"
     FACT_DATA = "Trainingsdaten"
     FACT_AUC = "ROC-AUC je Quelle (95-%-Intervall)"
