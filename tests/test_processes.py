@@ -70,7 +70,12 @@ def test_every_job_is_compared():
 
 
 @pytest.mark.parametrize(
-    ("recipe", "more"), [("screen", []), ("paper", ["--set", "folds=2", "--set", "learning_rate=3e-3"])]
+    ("recipe", "more"),
+    [
+        # So short a training, lest rounding grows in it, can be calibrated by chance only: as it is when asked once.
+        ("screen", ["--set", "views=1"]),
+        ("paper", ["--set", "folds=2", "--set", "learning_rate=3e-3"]),
+    ],
 )
 def test_two_processes_train_the_model_that_one_trains(recipe, more, lesion_folder, tmp_path):
     settings = QUICK if recipe == "screen" else ["--set", "input_size=64", "--set", "epochs=2", "--set", "amp=false"]
