@@ -39,15 +39,12 @@ PREFIX = "network."
 
 def engine_of(network: ScreenNet, device: torch.device) -> Engine:
     """The fastest exact way to compute `network` on `device`, made from a copy of it, for any number of images."""
-    return _in_parts(_one_pass(network, device), AT_ONCE if device.type == "cpu" else _ON_A_GPU)
+    return in_parts(_one_pass(network, device), AT_ONCE if device.type == "cpu" else _ON_A_GPU)
 
 
-def _in_parts(engine: Engine, size: int) -> Engine:
-    def run(images: Tensor) -> Whole:
-        parts = [engine(some) for some in images.split(size)]
-        return Whole(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
-
-    return run
+def in_parts(engine: Engine, size: int) -> Engine:
+    """The same for any number of images, at most `size` of them at once."""
+    return lambda images: Whole.joined([engine(some) for some in images.split(size)])
 
 
 def _one_pass(network: ScreenNet, device: torch.device) -> Engine:

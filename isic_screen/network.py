@@ -1,6 +1,6 @@
 """A timm backbone with the paper's head; one forward pass gives the logit and the map of where it came from."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Self, cast
 
@@ -206,7 +206,7 @@ class ScreenNet(nn.Module):
 
 
 class Whole(NamedTuple):
-    """All that one forward pass tells about N images."""
+    """All that a forward pass tells about N images."""
 
     logits: Tensor
     """(N,)"""
@@ -216,6 +216,11 @@ class Whole(NamedTuple):
     """(N, C), pooled over the last feature map."""
     style: Tensor
     """(N, 2K): mean and standard deviation over the image of the K channels of a middle stage: its textures."""
+
+    @classmethod
+    def joined(cls, parts: Iterable["Whole"]) -> "Whole":
+        """What was told of some images at a time, as of all."""
+        return cls(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
 
 
 def build_network(

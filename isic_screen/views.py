@@ -7,10 +7,12 @@ look, and with four the answer does not depend on which way round the dermatosco
 import torch
 from torch import Tensor
 
-from isic_screen.engine import AT_ONCE, Engine
+from isic_screen.engine import Engine, in_parts
 from isic_screen.network import Whole
 
 VIEWS = 8
+AT_ONCE = 16
+"""Photos whose views are made together: enough to fill a GPU, and few enough for the memory."""
 # What each does: 4 mirrors along the diagonal, then 1 from left to right, 2 from top to bottom. The first two are the
 # half turn, the first four all quarter turns, and the other four the same of the mirror image.
 _STEPS = (0, 3, 5, 6, 1, 2, 4, 7)
@@ -44,12 +46,7 @@ def averaged(engine: Engine, views: int) -> Engine:
         upright = torch.stack([turned_back(maps, view) for view, maps in enumerate(evidence)])
         return Whole(logits.mean(0), upright.mean(0), features.mean(0), style.mean(0))
 
-    def run(images: Tensor) -> Whole:
-        # A few at a time: their views together are many times as large as they are.
-        parts = [look(some) for some in images.split(AT_ONCE)]
-        return Whole(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
-
-    return run
+    return in_parts(look, AT_ONCE)
 
 
 def _axes(view: int) -> list[int]:

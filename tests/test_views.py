@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from isic_screen.engine import AT_ONCE, engine_of
+from isic_screen.engine import engine_of
 from isic_screen.network import ScreenNet, Whole, build_network
-from isic_screen.views import VIEWS, averaged, turned, turned_back
+from isic_screen.views import AT_ONCE, VIEWS, averaged, turned, turned_back
 
 CPU = torch.device("cpu")
 

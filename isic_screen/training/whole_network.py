@@ -211,8 +211,7 @@ class WholeNetwork:
                 if len(waiting) == _IMAGES_PER_BATCH or place == len(paths) - 1:
                     seen.append(Whole(*(tensor.float().cpu() for tensor in engine(torch.stack(waiting)))))
                     waiting.clear()
-        seen = processes.gather_rows(seen)
-        return Whole(*(torch.cat(tensors) for tensors in zip(*seen, strict=True)))
+        return Whole.joined(processes.gather_rows(seen))
 
     def _committee(self, name: str) -> ScreenNet:
         try:
