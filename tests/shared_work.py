@@ -17,7 +17,8 @@ from isic_screen.network import build_network
 from isic_screen.processes import Processes, launched
 from isic_screen.training.augmentation import Augmentation
 from isic_screen.training.batches import FeatureBatches, ImageBatches
-from isic_screen.training.fine_tuning import TrainingImages, fine_tune
+from isic_screen.training.draws import TrainingImages
+from isic_screen.training.fine_tuning import fine_tune
 from isic_screen.training.loop import fit, predict
 from isic_screen.training.recipe import load_recipe
 from isic_screen.training.whole_batch import WholeBatch

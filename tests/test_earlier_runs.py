@@ -15,9 +15,10 @@ from isic_screen.errors import DataError, RecipeError, TrainingError
 from isic_screen.network import build_network
 from isic_screen.training.about import load_about
 from isic_screen.training.checkpoint import read_checkpoint
+from isic_screen.training.draws import Lessons
 from isic_screen.training.earlier_runs import EarlierRun
 from isic_screen.training.experiment import Setting
-from isic_screen.training.fine_tuning import Lessons, WithDiagnosis, lesson_loss
+from isic_screen.training.fine_tuning import WithDiagnosis, lesson_loss
 from isic_screen.training.recipe import FineTuneRecipe, load_recipe
 from isic_screen.training.run import train
 from isic_screen.training.teachers import lessons_of
@@ -26,7 +27,15 @@ from tests.conftest import ROOT
 from train.run import main
 
 CPU = torch.device("cpu")
-SMALL = ["input_size=64", "first_size=64", "train_size=64", "pixels=64", "epochs=1", "epoch_images=48"]
+SMALL = [
+    "backbone=tf_efficientnet_lite0",
+    "input_size=64",
+    "first_size=64",
+    "train_size=64",
+    "pixels=64",
+    "epochs=1",
+    "epoch_images=48",
+]
 SMALL += [
     "batch_size=8",
     "folds=2",

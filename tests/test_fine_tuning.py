@@ -11,17 +11,12 @@ from isic_screen.errors import TrainingError
 from isic_screen.network import ScreenNet, build_network
 from isic_screen.training.checkpoint import save_checkpoint
 from isic_screen.training.distortion import Distortion
-from isic_screen.training.fine_tuning import (
-    TrainingImages,
-    WithDiagnosis,
-    fine_tune,
-    rate_at,
-    screening_loss,
-    size_at,
-)
-from isic_screen.training.precision import FastDepthwise
+from isic_screen.training.draws import TrainingImages
+from isic_screen.training.fine_tuning import WithDiagnosis, fine_tune, screening_loss
+from isic_screen.training.precision import FastDepthwise, gradient_of_inputs, gradient_of_weight
 from isic_screen.training.recipe import load_recipe
 from isic_screen.training.sampling import NO_DIAGNOSIS
+from isic_screen.training.schedule import rate_at, size_at
 from tests.conftest import lesion
 
 CPU = torch.device("cpu")
@@ -173,10 +168,12 @@ def test_too_many_frozen_stages_are_refused():
         _network().freeze_stages(50)
 
 
-@pytest.mark.parametrize(("stride", "padding"), [(1, 2), (2, 0)])
-def test_fast_depthwise_gives_the_gradients_of_the_plain_convolution(stride, padding):
+@pytest.mark.parametrize("kernel", [3, 5])
+@pytest.mark.parametrize(("stride", "padded", "side"), [(1, True, 11), (2, False, 11), (2, True, 12), (2, False, 12)])
+def test_fast_depthwise_gives_the_gradients_of_the_plain_convolution(kernel, stride, padded, side):
     torch.manual_seed(0)
-    inputs, weight = torch.randn(2, 6, 11, 11), torch.randn(6, 1, 5, 5)
+    padding = kernel // 2 if padded else 0
+    inputs, weight = torch.randn(2, 6, side, side), torch.randn(6, 1, kernel, kernel)
 
     def gradients(dtype: torch.dtype, *, fast: bool) -> tuple[torch.Tensor, ...]:
         x, w = inputs.to(dtype).requires_grad_(), weight.clone().requires_grad_()
@@ -190,6 +187,21 @@ def test_fast_depthwise_gives_the_gradients_of_the_plain_convolution(stride, pad
 
     for fast, exact in zip(gradients(torch.bfloat16, fast=True), gradients(torch.float32, fast=False), strict=True):
         assert torch.allclose(fast, exact, rtol=0.03, atol=0.03 * float(exact.abs().max()))
+
+
+@pytest.mark.parametrize(("kernel", "stride", "padding"), [(5, 1, 2), (5, 2, 0), (3, 2, 1), (5, 2, 2)])
+def test_the_other_way_to_the_gradients_is_exact_in_fp32(kernel, stride, padding):
+    torch.manual_seed(1)
+    inputs, weight = (
+        torch.randn(2, 4, 13, 13, requires_grad=True),
+        torch.randn(4, 1, kernel, kernel, requires_grad=True),
+    )
+    out = torch.nn.functional.conv2d(inputs, weight, None, stride, padding, 1, 4)
+    gradient = torch.randn_like(out)
+    out.backward(gradient)
+    how = (weight.detach(), gradient, (stride, stride), (padding, padding))
+    assert torch.allclose(gradient_of_inputs(inputs.shape, *how), inputs.grad, atol=1e-4)
+    assert torch.allclose(gradient_of_weight(inputs.detach(), *how), weight.grad, atol=1e-3)
 
 
 def test_fast_depthwise_leaves_other_convolutions_alone():

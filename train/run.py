@@ -50,6 +50,14 @@ def main() -> int:
         metavar="RUN",
         help="the output folder of a finished run on the same folds, whose answers are learnt too; repeatable",
     )
+    parser.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        type=int,
+        metavar="FOLD",
+        help="train the network of this fold (from 1; 0: of all images) and nothing else; repeatable",
+    )
     parser.add_argument("--resume", action="store_true", help="go on with the killed run in --out")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="override a line of the recipe; repeatable"
@@ -88,6 +96,7 @@ def main() -> int:
             teachers=tuple(given.teacher),
             members=tuple(given.member),
             eight_bits=given.eight_bits,
+            only=tuple(given.only),
             # As it makes the model from nothing: a run that was resumed is the same run.
             command=f"python {shlex.join(argument for argument in sys.argv if argument != '--resume')}",
         )

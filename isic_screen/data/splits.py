@@ -5,7 +5,6 @@ network that has seen a patient's skin, camera and hair knows more of their othe
 ``by="image"`` repeats the split of the paper, which leaks in just this way; ``leak`` says by how much.
 """
 
-import os
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
@@ -15,6 +14,7 @@ import pandas as pd
 
 from isic_screen.data.csv_files import counted, listed, read_csv
 from isic_screen.errors import DataError
+from isic_screen.whole_file import whole_file
 
 TRAIN, VALIDATION = "train", "validation"
 By = Literal["group", "image"]
@@ -91,9 +91,8 @@ def leak(rows: pd.DataFrame, parts: pd.Series) -> str | None:
 def save_split(path: Path, rows: pd.DataFrame, parts: pd.Series) -> None:
     """Writes a split as CSV: image_id, source, part."""
     table = rows[["image_id", "source"]].assign(part=parts)
-    temporary = path.with_name(path.name + ".part")
-    table.to_csv(temporary, index=False)
-    os.replace(temporary, path)
+    with whole_file(path) as unfinished:
+        table.to_csv(unfinished, index=False)
 
 
 def load_split(path: Path, rows: pd.DataFrame) -> pd.Series:

@@ -43,6 +43,8 @@ class Setting:
     """Folders of finished runs (see earlier_runs.py), for fine-tuning."""
     eight_bits: bool = False
     """Whether the model file holds large weights in eight bits instead of sixteen."""
+    only: tuple[int, ...] = ()
+    """Folds (from 1) that are trained and nothing else, 0 being the network on all images; () is the whole run."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -54,7 +54,7 @@ def filled_table(
     """
     state_file = file.with_suffix(".json")
     file.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(file.with_suffix(".lock")) if processes.main else _nothing():
+    with locked(file.with_suffix(".lock")) if processes.main else nullcontext():
         if not processes.from_main(file.is_file()):
             _fill(file, state_file, shape, dtype, read, store, block=block, what=what, processes=processes)
             processes.wait()
@@ -132,14 +132,20 @@ def _save(file: Path, state: dict[str, Any]) -> None:
 
 
 @contextmanager
-def _alone(file: Path) -> Iterator[None]:
-    """Wait until no other run holds `file`. A lock goes with its process, however that ends."""
-    with open(file, "w") as lock:
-        if sys.platform != "win32":
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+def locked(place: Path, *, wait: bool = True) -> Iterator[bool]:
+    """Whether no other run holds `place`, which is held until the block ends; without `wait`, only if it is free now.
 
-
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield
+    A folder, or a file that is made when it is not there. A lock goes with its process, however that ends.
+    """
+    if sys.platform == "win32":
+        yield True
+        return
+    lock = os.open(place, os.O_RDONLY if place.is_dir() else os.O_WRONLY | os.O_CREAT, 0o666)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        yield False
+    else:
+        yield True
+    finally:
+        os.close(lock)

@@ -23,39 +23,17 @@ from isic_screen.errors import RecipeError, TrainingError
 from isic_screen.network import ScreenNet
 from isic_screen.processes import ALONE, Processes
 from isic_screen.training.checkpoint import Checkpoint, StateDict, load_checkpoint, save_checkpoint
-from isic_screen.training.distortion import Distortion, Part
+from isic_screen.training.distortion import Part
+from isic_screen.training.draws import Distorted, Draws, FromStem, TrainingImages
 from isic_screen.training.precision import FastDepthwise, amp_dtype, autocast
 from isic_screen.training.progress import say
 from isic_screen.training.recipe import FineTuneRecipe
-from isic_screen.training.sampling import DIAGNOSES, NO_DIAGNOSIS, draw
+from isic_screen.training.sampling import DIAGNOSES, NO_DIAGNOSIS
+from isic_screen.training.schedule import rate_at
+from isic_screen.training.stem import other_stages
 from isic_screen.training.whole_batch import WholeBatch
 
-_SIZE_STEP = 16  # pixels by which training images grow
 _MOMENTS = (0.9, 0.99)  # a short run: AdamW's usual 0.999 would average over half of it
-
-
-@dataclass(frozen=True)
-class Lessons:
-    """What teachers say of N images: the probability of melanoma (N,), and of each of DIAGNOSES (N, D)."""
-
-    melanoma: NDArray[np.float32]
-    diagnoses: NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class TrainingImages:
-    """What is trained on: rows of a table of `pixels` (M, S, S, 3) uint8.
-
-    `rows` (N,) are places in `pixels`; `targets` (N,) 0 or 1; `diagnoses` (N,) indices in DIAGNOSES or NO_DIAGNOSIS;
-    `weights` (N,) how often each is drawn; `lessons` of the N images, where there are teachers.
-    """
-
-    pixels: NDArray[np.uint8]
-    rows: NDArray[np.int64]
-    targets: NDArray[np.int64]
-    diagnoses: NDArray[np.int64]
-    weights: NDArray[np.float64]
-    lessons: Lessons | None = None
 
 
 class WithDiagnosis(nn.Module):
@@ -66,9 +44,15 @@ class WithDiagnosis(nn.Module):
         self.network = network
         self.diagnosis = nn.Linear(network.head.hidden.in_features, len(DIAGNOSES))
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits (N,) of melanoma and (N, len(DIAGNOSES)) of the diagnosis."""
-        features = self.network.features(images)
+    def forward(self, inputs: Tensor, stages: int = 0) -> tuple[Tensor, Tensor]:
+        """Logits (N,) of melanoma and (N, len(DIAGNOSES)) of the diagnosis.
+
+        `inputs` are normalised images (N, 3, s, s), or what the first `stages` stages of the backbone said of them.
+        """
+        if stages:
+            features = other_stages(self.network.backbone, inputs, stages).mean((2, 3))
+        else:
+            features = self.network.features(inputs)
         return self.network.head(features), self.diagnosis(features)
 
 
@@ -91,24 +75,6 @@ def lesson_loss(
     """`screening_loss` with the teachers' probabilities, (N,) and (N, D), in place of the labels."""
     loss = binary_cross_entropy_with_logits(logits, melanoma)
     return loss + recipe.diagnosis_weight * cross_entropy(diagnosis_logits, diagnoses)
-
-
-def rate_at(step: int, steps: int, warm_up: int) -> float:
-    """The learning rate at a step (from 0) as a share of its peak: a linear rise, then half a cosine to 0."""
-    if step < warm_up:
-        return (step + 1) / warm_up
-    return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, steps - warm_up)))
-
-
-def size_at(epoch: int, recipe: FineTuneRecipe) -> int:
-    """The side in pixels of the training images of an epoch (from 1): `first_size` to `train_size` in equal stages.
-
-    Small images first cost less than half as much and teach the coarse things (Tan and Le, EfficientNetV2, 2021,
-    section 4). The last epoch is always at `train_size`.
-    """
-    stages = -(-(recipe.train_size - recipe.first_size) // _SIZE_STEP) + 1
-    left = (recipe.epochs - epoch) * stages // recipe.epochs
-    return max(recipe.first_size, recipe.train_size - _SIZE_STEP * left)
 
 
 def fine_tune(
@@ -147,7 +113,7 @@ def fine_tune(
     groups = param_groups_layer_decay(network.backbone, recipe.weight_decay, layer_decay=recipe.layer_decay)
     heads = [*network.head.parameters(), *module.diagnosis.parameters()]
     groups.append({"params": heads, "lr_scale": 1.0, "weight_decay": recipe.weight_decay})
-    optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=_MOMENTS)
+    optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=_MOMENTS, fused=True)
     average = ModelEmaV3(module, decay=recipe.ema_decay, use_warmup=True)
     dtype = amp_dtype(device, recipe.amp)
     scaler = torch.amp.GradScaler(device.type, enabled=dtype == torch.float16)
@@ -163,9 +129,17 @@ def fine_tune(
         history = saved.history
         say(f"Resumed after epoch {len(history)}.", quiet=quiet)
 
-    steps_an_epoch = max(1, recipe.epoch_images // recipe.batch_size)
     parallel = processes.parallel(module)
-    run = _Run(module, parallel, average, optimizer, scaler, recipe, device, dtype, steps_an_epoch, processes)
+    draws: Draws
+    if images.stem is not None:
+        draws = FromStem(images, images.stem, recipe.batch_size, device)
+    else:
+        draws = Distorted(images, recipe, network.input_spec, device)
+    steps = [draws.steps(epoch) for epoch in range(1, recipe.epochs + 1)]
+    if not min(steps):
+        raise TrainingError("An epoch has too few images for a batch: set epoch_images higher or batch_size lower.")
+    stages = recipe.frozen_stages if images.stem is not None else 0
+    run = _Run(module, parallel, average, optimizer, scaler, recipe, device, dtype, draws, steps, stages, processes)
     while len(history) < recipe.epochs:
         history.append(run.epoch(len(history) + 1, images, quiet))
         say(_table_row(history[-1]), quiet=quiet)
@@ -201,7 +175,11 @@ class _Run:
     recipe: FineTuneRecipe
     device: torch.device
     dtype: torch.dtype
-    steps: int
+    draws: Draws
+    steps: list[int]
+    """Of each epoch."""
+    stages: int
+    """How many of the backbone's stages the inputs have been through."""
     processes: Processes
 
     def epoch(self, epoch: int, images: TrainingImages, quiet: bool) -> dict[str, float]:
@@ -210,15 +188,15 @@ class _Run:
         # Everything random belongs to the epoch, so that a resumed one repeats the first go. Dropout uses torch's own.
         random = np.random.default_rng([recipe.seed, epoch])
         torch.manual_seed(recipe.seed * 100_003 + epoch)
-        chosen = draw(images.weights, self.steps * recipe.batch_size, random)
-        distortion, size = recipe.distortion(), size_at(epoch, recipe)
+        drawn = self.draws.draw(epoch, random)
+        steps, before = self.steps[epoch - 1], sum(self.steps[: epoch - 1])
         self.module.train()
         losses, logits = [], []
-        for step, places in enumerate(
-            tqdm(np.split(chosen, self.steps), desc=f"Epoch {epoch}", unit="batch", leave=False, disable=quiet)
+        for step, some in enumerate(
+            tqdm(np.split(drawn, steps), desc=f"Epoch {epoch}", unit="batch", leave=False, disable=quiet)
         ):
-            self._set_rates((epoch - 1) * self.steps + step)
-            loss, output = self._step(images, places, distortion, size, random)
+            self._set_rates(before + step)
+            loss, output = self._step(images, epoch, some, random)
             if not math.isfinite(loss):
                 raise TrainingError(
                     f"The loss became {loss} in epoch {epoch}, batch {step + 1}. Lower learning_rate, or turn mixed "
@@ -226,8 +204,8 @@ class _Run:
                 )
             losses.append(loss)
             logits.append(output)
-            self.average.update(self.module, step=(epoch - 1) * self.steps + step + 1)
-        targets = images.targets[chosen]
+            self.average.update(self.module, step=before + step + 1)
+        targets = images.targets[self.draws.places(epoch, drawn)]
         seen_both = 0 < targets.sum() < len(targets)
         # (processes, steps, images of a share): in the order of the draws when steps come first.
         all_logits = np.stack(self.processes.gather(np.stack(logits)), axis=1).reshape(-1)
@@ -240,25 +218,19 @@ class _Run:
         }
 
     def _step(
-        self,
-        images: TrainingImages,
-        places: NDArray[np.int64],
-        distortion: Distortion,
-        size: int,
-        random: np.random.Generator,
+        self, images: TrainingImages, epoch: int, drawn: NDArray[np.int64], random: np.random.Generator
     ) -> tuple[float, NDArray[np.float32]]:
         """This process's share of one batch: its loss and its melanoma logits."""
-        network, total = self.module.network, len(places)
+        total = len(drawn)
         share = self.processes.share(total)
-        places = places[share]
-        pixels = images.pixels[images.rows[places]]
-        batch = distortion(pixels, size, self.device, random, Part(share.start, share.stop, total))
-        batch = network.input_spec.normalise(batch).contiguous(memory_format=torch.channels_last)
+        drawn = drawn[share]
+        places = self.draws.places(epoch, drawn)
+        batch = self.draws.inputs(epoch, drawn, random, Part(share.start, share.stop, total))
         targets = torch.from_numpy(images.targets[places]).float().to(self.device)
         diagnoses = torch.from_numpy(images.diagnoses[places]).to(self.device)
         self.optimizer.zero_grad(set_to_none=True)
         with autocast(self.device, self.dtype), FastDepthwise(), WholeBatch(self.processes, total):
-            logits, diagnosis_logits = self.parallel(batch)
+            logits, diagnosis_logits = self.parallel(batch, self.stages)
         logits, diagnosis_logits = logits.float(), diagnosis_logits.float()
         loss = screening_loss(logits, diagnosis_logits, targets, diagnoses, self.recipe)
         if (lessons := images.lessons) is not None:
@@ -271,7 +243,7 @@ class _Run:
         return loss.item(), logits.detach().cpu().numpy()
 
     def _set_rates(self, step: int) -> None:
-        steps = self.steps * self.recipe.epochs
+        steps = sum(self.steps)
         share = rate_at(step, steps, max(1, round(self.recipe.warm_up * steps)))
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.learning_rate * share * group["lr_scale"]

@@ -119,6 +119,7 @@ class FineTuneRecipe(Recipe):
     example: ClassVar[str] = "train/recipes/screen.toml"
 
     frozen_stages: int
+    stem_uses: int
     layer_decay: float
     weight_decay: float
     warm_up: float
@@ -151,6 +152,7 @@ class FineTuneRecipe(Recipe):
         return super()._ranges() | {
             "folds": (2, 100),  # nothing else is held out
             "frozen_stages": (0, 100),
+            "stem_uses": (0, 1000),
             "layer_decay": (0.01, 1),
             "weight_decay": (0, 1),
             "ema_decay": (0, 0.99999),
@@ -169,6 +171,8 @@ class FineTuneRecipe(Recipe):
         super().__post_init__()
         if self.first_size > self.train_size:
             raise RecipeError(f"first_size ({self.first_size}) must not be over train_size ({self.train_size}).")
+        if self.stem_uses and not self.frozen_stages:
+            raise RecipeError("stem_uses is for frozen stages: set frozen_stages to 1 or more, or stem_uses to 0.")
 
     def distortion(self) -> Distortion:
         """The augmentation that the recipe asks for."""

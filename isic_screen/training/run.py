@@ -23,9 +23,11 @@ from isic_screen.novelty import KNOWN_SHARE, Novelty, cut_off_of
 from isic_screen.operating_point import DEFAULT_SENSITIVITY, SENSITIVITY_TARGETS, ThresholdTable
 from isic_screen.training.earlier_runs import FINAL
 from isic_screen.training.experiment import Experiment, Setting, unit_of
+from isic_screen.training.filled_table import locked
 from isic_screen.training.progress import say
 from isic_screen.training.recipe import FineTuneRecipe, HeadRecipe, Recipe
 from isic_screen.training.whole_network import WholeNetwork
+from isic_screen.whole_file import whole_file
 
 CALIBRATION_FOLDS = 5
 RECIPE_FILE = "recipe.toml"
@@ -51,14 +53,19 @@ def train(folders: Sequence[Path], recipe: Recipe, about: dict[str, Any], settin
     Raises a ScreenError when data, recipe or weights are not usable; everything that can be checked is checked
     before the first epoch.
     """
-    if isinstance(recipe, HeadRecipe) and (setting.teachers or setting.members):
-        raise RecipeError(f"--teacher and --member need whole networks: the method {recipe.method!r} trains none.")
+    if isinstance(recipe, HeadRecipe) and (setting.teachers or setting.members or setting.only):
+        raise RecipeError(
+            f"--teacher, --member and --only need whole networks: the method {recipe.method!r} trains none."
+        )
     _refuse_another_run(setting.out, recipe, setting.resume)
     setting.processes.wait()  # until none looks any more, as the main one will write there
     data = read_sources(folders)
     for warning in data.warnings:
         say(f"Warning: {warning}")
     if isinstance(recipe, FineTuneRecipe):
+        if setting.only:
+            _train_parts(data, recipe, setting)
+            return setting.out / MODEL_FILE
         trained = _train_whole(data, recipe, setting)
     elif isinstance(recipe, HeadRecipe):
         trained = _train_head(data, recipe, setting)
@@ -125,6 +132,23 @@ def _train_whole(data: DataSet, recipe: FineTuneRecipe, setting: Setting) -> _Tr
         "novelty": {"cut_off": cut_off, "share_known": KNOWN_SHARE},
     }
     return _Trained(network, held_out, basis, history, facts, novelty)
+
+
+def _train_parts(data: DataSet, recipe: FineTuneRecipe, setting: Setting) -> None:
+    """Some networks of a run and nothing else, for a whole run to go on from."""
+    if strange := [part for part in setting.only if not 0 <= part <= recipe.folds]:
+        raise RecipeError(
+            f"--only {strange[0]}: the folds are 1 to {recipe.folds}, and 0 is the network on all images."
+        )
+    _check_splits(data.rows, recipe)
+    run = WholeNetwork.prepare(data, recipe, setting)
+    _take_folder(setting, recipe)
+    folds = run.folds()
+    if any(setting.only):
+        run.cross_validate(folds)
+    if 0 in setting.only:
+        say(f"All images: {_count(run.rows)}.")
+        run.fit(run.rows, setting.out / FINAL)
 
 
 def _finish(trained: _Trained, data: DataSet, recipe: Recipe, about: dict[str, Any], setting: Setting) -> None:
@@ -204,7 +228,8 @@ def _take_folder(setting: Setting, recipe: Recipe) -> None:
     """Only when data and recipe were found usable: after a mistake the same command can be given again."""
     if setting.processes.main:
         setting.out.mkdir(parents=True, exist_ok=True)
-        (setting.out / RECIPE_FILE).write_text(recipe.to_toml(), encoding="utf-8")
+        with locked(setting.out), whole_file(setting.out / RECIPE_FILE) as unfinished:
+            unfinished.write_text(recipe.to_toml(), encoding="utf-8")
     setting.processes.wait()
 
 

@@ -15,7 +15,8 @@ from tqdm import tqdm
 
 from isic_screen.engine import engine_of
 from isic_screen.processes import ALONE, Processes
-from isic_screen.training.fine_tuning import Lessons, WithDiagnosis
+from isic_screen.training.draws import Lessons
+from isic_screen.training.fine_tuning import WithDiagnosis
 
 _AT_ONCE = 64  # images
 

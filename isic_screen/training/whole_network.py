@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
@@ -21,13 +22,16 @@ from isic_screen.errors import PhotoError, RecipeError, TrainingError
 from isic_screen.evaluation.camera_probe import probe_camera
 from isic_screen.network import ScreenNet, Whole, build_network
 from isic_screen.novelty import AXES, Novelty
+from isic_screen.training.draws import Lessons, TrainingImages
 from isic_screen.training.earlier_runs import EarlierRun
 from isic_screen.training.experiment import Setting, unit_of
-from isic_screen.training.fine_tuning import Lessons, TrainingImages, fine_tune
+from isic_screen.training.filled_table import locked
+from isic_screen.training.fine_tuning import fine_tune
 from isic_screen.training.pixels import Pixels, cached_pixels
 from isic_screen.training.progress import say
 from isic_screen.training.recipe import FineTuneRecipe
 from isic_screen.training.sampling import diagnosis_targets, sampling_weights
+from isic_screen.training.stem import StemRounds
 from isic_screen.training.teachers import lessons_of
 from isic_screen.views import averaged
 from isic_screen.whole_file import whole_file
@@ -51,6 +55,7 @@ class WholeNetwork:
     teachers: tuple[EarlierRun, ...] = ()
     members: tuple[EarlierRun, ...] = ()
     """Runs whose networks are put together instead of training one."""
+    stem: StemRounds | None = None
 
     @classmethod
     def prepare(cls, data: DataSet, recipe: FineTuneRecipe, setting: Setting) -> "WholeNetwork":
@@ -86,7 +91,7 @@ class WholeNetwork:
             say(f"Warning: {len(unreadable)} of {len(rows)} images cannot be read and are set aside:")
             for reason in unreadable[:10]:
                 say(f"  {reason}")
-        return cls(
+        run = cls(
             rows.drop(index=list(pixels.unreadable)),
             unreadable,
             pixels,
@@ -96,6 +101,7 @@ class WholeNetwork:
             teachers,
             members,
         )
+        return replace(run, stem=run._stem(network)) if recipe.stem_uses and not members else run
 
     def folds(self) -> pd.Series:
         """The fold (from 0) of each row, saved to split.csv; says so when patients stand on both sides."""
@@ -106,7 +112,8 @@ class WholeNetwork:
         else:
             folds = fold_rows(self.rows, folds=self.recipe.folds, by=unit_of(self.recipe), seed=self.recipe.seed)
         if self.setting.processes.main:
-            save_split(self.setting.out / "split.csv", self.rows, folds)
+            with locked(self.setting.out):  # against runs of other parts of it (Setting.only)
+                save_split(self.setting.out / "split.csv", self.rows, folds)
         if warning := leak(self.rows, folds):
             say(f"Warning: {warning}")
         for earlier in (*self.teachers, *self.members):
@@ -123,6 +130,8 @@ class WholeNetwork:
         """
         found = pd.DataFrame(np.nan, index=self.rows.index, columns=list(_HELD_OUT_COLUMNS))
         for fold in sorted(folds.unique()):
+            if self.setting.only and fold + 1 not in self.setting.only:
+                continue
             say(f"Fold {fold + 1} of {folds.nunique()}")
             held_out, training = self.rows[folds == fold], self.rows[folds != fold]
             file = self.setting.out / "folds" / f"fold-{fold + 1}.csv"
@@ -158,13 +167,7 @@ class WholeNetwork:
             return self._committee(self._name(checkpoint)), []
         network = _build(recipe, self.setting)
         name = self._name(checkpoint)
-        weights = sampling_weights(
-            training,
-            source_power=recipe.source_power,
-            melanoma_share=recipe.melanoma_share,
-            diagnosis_power=recipe.diagnosis_power,
-            within_camera=recipe.within_camera,
-        )
+        weights = self._weights(training)
         images = TrainingImages(
             self.pixels.images,
             training.index.to_numpy(np.int64),
@@ -172,6 +175,7 @@ class WholeNetwork:
             diagnosis_targets(training),
             weights,
             self._lessons(training, name) if self.teachers and recipe.teaching else None,
+            self.stem,
         )
         history = fine_tune(
             network,
@@ -212,6 +216,32 @@ class WholeNetwork:
                     seen.append(Whole(*(tensor.float().cpu() for tensor in engine(torch.stack(waiting)))))
                     waiting.clear()
         return Whole.joined(processes.gather_rows(seen))
+
+    def _weights(self, rows: pd.DataFrame) -> NDArray[np.float64]:
+        recipe = self.recipe
+        return sampling_weights(
+            rows,
+            source_power=recipe.source_power,
+            melanoma_share=recipe.melanoma_share,
+            diagnosis_power=recipe.diagnosis_power,
+            within_camera=recipe.within_camera,
+        )
+
+    def _stem(self, network: ScreenNet) -> StemRounds:
+        try:
+            return StemRounds.fill(
+                network,
+                self.pixels.images,
+                self.rows.index.to_numpy(np.int64),
+                self._weights(self.rows),
+                self.recipe,
+                content=self.pixels.sha256,
+                cache=self.setting.cache,
+                device=self.setting.device,
+                processes=self.setting.processes,
+            )
+        except ValueError as error:
+            raise RecipeError(f"stem_uses: {error}: --set stem_uses=0.") from error
 
     def _committee(self, name: str) -> ScreenNet:
         try:
