@@ -20,7 +20,9 @@ from benchmarks.measure import RESULTS, ROOT
 from benchmarks.speed_rows import SPEED, speed_rows
 
 QUICK: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("answer", "stages", "sizes", "decode", "heat_map"), ("--repeats", "3")),
+    **dict.fromkeys(
+        ("answer", "latency", "stages", "sizes", "decode", "heat_map", "training_step"), ("--repeats", "3")
+    ),
     "engines": ("--quick",),
     "batch": ("--quick",),
     "startup": ("--repeats", "1"),

@@ -45,7 +45,7 @@ def main() -> None:
         "--member",
         type=Path,
         action="append",
-        help="runs of the bundled committee; default: runs/first, runs/second",
+        help="the run of the bundled model, or those of its members; default: runs/screen",
     )
     parser.add_argument(
         "--threads", type=int, default=1, help="of every engine; default: 1, steadiest on a busy machine"
@@ -53,7 +53,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=25)
     parser.add_argument("--quick", action="store_true", help="few repeats, no AUC")
     given = parser.parse_args()
-    members = given.member or [ROOT / "runs" / "first", ROOT / "runs" / "second"]
+    members = given.member or [ROOT / "runs" / "screen"]
     torch.set_num_threads(given.threads)
     model = load_model()
     rows = read_sources([given.data / source for source in SOURCES]).rows if given.data.is_dir() else None
@@ -121,7 +121,8 @@ def auc_costs(model: Model, rows: pd.DataFrame | None, members: list[Path], engi
     theirs = rows.merge(held_out, on=keys)
     others = rows[~rows["image_id"].isin(theirs["image_id"])]
     sample = theirs.groupby("target").sample(HELD_OUT // 2, random_state=0)
-    network = committee_of([EarlierRun.of(run).module(weights).network for run in members])
+    networks = [EarlierRun.of(run).module(weights).network for run in members]
+    network = committee_of(networks) if len(networks) > 1 else networks[0]
     images, ranges = (_read(model, some) for some in (sample, others.sample(RANGES, random_state=0)))
     logits = {name: _in_batches(name, network, images, ranges) for name in (BEFORE, *engines)}
     found = {}

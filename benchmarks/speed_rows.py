@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-SPEED = ("answer", "stages", "sizes", "decode", "heat_map", "engines", "batch", "startup", "feature_cache")
+SPEED = (
+    *("answer", "latency", "stages", "sizes", "decode", "heat_map", "engines", "batch", "startup"),
+    *("feature_cache", "training_step"),
+)
 """The benchmarks of speed; results are keyed by these names."""
 
 Rows = list[tuple[str, ...]]
@@ -60,6 +63,13 @@ def _answer(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     return naive + [(photo.format(size) + least, ratio(result[size]["page_over_parts"])) for size in sizes]
 
 
+def _latency(result: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [
+        (f"Photo of 512 pixels, {threads} thread{'s' * (threads != '1')}: ours / first bundled model", ratio(value))
+        for threads, value in result["now_over_first_by_threads"].items()
+    ]
+
+
 def _decode(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [("Decoding a 24-megapixel JPEG: full / with `draft`", ratio(result["24 megapixels"]["ratio"]))]
 
@@ -112,12 +122,22 @@ def _feature_cache(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
+def _training_step(result: Mapping[str, Any]) -> list[tuple[str, str]]:
+    step = "Training step of `screen`: "
+    return [
+        (step + "PyTorch's backward pass / ours", ratio(result["backward_pytorchs_over_ours"])),
+        (step + "frozen stages anew / once for all folds", ratio(result["anew_over_from_maps"])),
+    ]
+
+
 _ROWS = {
     "answer": _answer,
+    "latency": _latency,
     "decode": _decode,
     "heat_map": _heat_map,
     "engines": _engines,
     "batch": _batch,
     "startup": _startup,
     "feature_cache": _feature_cache,
+    "training_step": _training_step,
 }

@@ -20,7 +20,7 @@ from torch import Tensor
 from isic_screen.network import Whole
 
 AXES = 256
-"""At most: the features of EfficientNet-Lite0 have fewer, and none is left out."""
+"""At most: the features of the bundled network are fewer, and none is left out."""
 _FLOOR = 0.1  # added to every variance, that of a feature being 1: the smallest ones are noise
 KNOWN_SHARE = 0.99
 """Share of the held-out dermoscopy photos of every source that are nearer than the shipped cut-off, at least."""

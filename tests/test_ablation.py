@@ -5,6 +5,8 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
+import train.ablate
+from isic_screen.data.tables import read_sources
 from isic_screen.errors import DataError
 from isic_screen.evaluation.ablation import compare, groups_of_interest, table_of
 from isic_screen.evaluation.camera_probe import of_camera, probe_camera
@@ -79,3 +81,54 @@ def test_the_probe_finds_a_camera_in_the_features_and_nothing_in_noise(rows):
 
 def test_the_probe_says_nothing_where_too_few_have_the_size(rows):
     assert np.isnan(probe_camera(np.zeros((len(rows), 3), np.float32), rows.assign(width=np.nan))).all()
+
+
+@pytest.fixture
+def ablate(lesion_folder, tmp_path, monkeypatch):
+    """`train/ablate.py` on drawn lesions, whose scores are invented, so that nothing is trained."""
+    rows = read_sources([lesion_folder]).rows
+    entries = ['[paper]\nwhy = "p"\nagainst = ""', '[old]\nwhy = "o, in new words"\nkept = true', '[base]\nwhy = "b"']
+    (tmp_path / "entries.toml").write_text("\n".join(entries))
+    scores = tmp_path / "scores"
+    scores.mkdir()
+    for seed, name in enumerate(("paper", "base")):
+        _scores(rows, 1.0, seed).to_csv(scores / f"{name}.csv.gz", index=False)
+
+    def run(*more: str) -> dict:
+        words = ["--data", lesion_folder, "--entries", tmp_path / "entries.toml", "--scores", scores]
+        words += ["--json", tmp_path / "a.json", "--table", tmp_path / "a.md", "--shipped", tmp_path / "run", *more]
+        monkeypatch.setattr("sys.argv", ["ablate", *map(str, words)])
+        assert train.ablate.main() == 0
+        return json.loads((tmp_path / "a.json").read_text())
+
+    return run, rows, tmp_path
+
+
+def test_an_entry_without_scores_keeps_what_the_table_said_of_it(ablate):
+    run, _, folder = ablate
+    assert list(run()) == ["paper", "base"]
+    measured = run()["base"] | {"why": "o"}
+    (folder / "a.json").write_text(json.dumps({"old": measured, "gone": measured}))
+    found = run()
+    assert list(found) == ["paper", "old", "base"]
+    assert found["old"]["auc"] == measured["auc"]
+    assert found["old"]["why"] == "o, in new words"
+    assert "| **old**: o, in new words |" in (folder / "a.md").read_text()
+
+
+def test_the_shipped_run_is_compared_with_the_paper_and_its_scores_are_kept(ablate):
+    run, rows, folder = ablate
+    (folder / "run").mkdir()
+    held_out = _scores(rows, 3.0, 5).assign(probability=0.5)
+    held_out.to_csv(folder / "run" / "predictions.csv", index=False)
+    found = run()
+    assert found["shipped"]["against"] == "paper"
+    (source,) = rows["source"].unique()
+    assert found["shipped"]["auc"][source]["value"] > found["paper"]["auc"][source]["value"]
+    kept = folder / "scores" / "shipped.csv.gz"
+    first = kept.read_bytes()
+    assert list(pd.read_csv(kept)) == ["source", "image_id", "logit", "camera", "fold"]
+    assert run() == found
+    assert kept.read_bytes() == first
+    (folder / "run" / "predictions.csv").unlink()
+    assert run() == found  # from what was kept

@@ -23,6 +23,7 @@ from isic_screen.training.recipe import FineTuneRecipe, load_recipe
 from isic_screen.training.run import train
 from isic_screen.training.teachers import lessons_of
 from isic_screen.training.whole_network import WholeNetwork
+from isic_screen.views import turned
 from tests.conftest import ROOT
 from train.run import main
 
@@ -237,9 +238,22 @@ def test_members_of_other_shapes_or_folds_are_refused(data, cache, teacher, seco
         run.fit(run.rows, run.setting.out / "checkpoint.safetensors")
 
 
-def test_a_committee_needs_two_runs(data, cache, teacher, tmp_path):
-    with pytest.raises(RecipeError, match="--member: a committee needs at least two runs"):
-        _run(data, _recipe(), tmp_path, cache, members=(teacher,))
+def test_a_run_alone_is_judged_anew_by_other_views_and_at_another_size(data, cache, teacher, tmp_path):
+    run = _run(data, _recipe("views=8", "input_size=96"), tmp_path, cache, members=(teacher,))
+    held_out = run.cross_validate(run.folds())
+    network, history = run.fit(run.rows, tmp_path / "checkpoint.safetensors")
+    assert history == []
+    assert (network.input_spec.size, network.input_spec.views) == (96, 8)
+    kept = EarlierRun.of(teacher)
+    for name, tensor in kept.module("checkpoint.safetensors").network.state_dict().items():
+        assert torch.equal(network.state_dict()[name], tensor), name
+    # The fold's network by hand: 96 pixels, the mean of the eight views of a photo that it has not seen.
+    first = held_out[held_out["fold"] == 0].iloc[0]
+    judge = kept.module("folds/fold-1.safetensors").network
+    image = replace(judge.input_spec, size=96)(open_photo(first["path"]))
+    with torch.no_grad():
+        logits = judge(torch.stack([turned(image, view) for view in range(8)]))
+    assert first["logit"] == pytest.approx(float(logits.mean()), abs=1e-4)
 
 
 @pytest.mark.parametrize("role", ["teachers", "members"])

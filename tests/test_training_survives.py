@@ -17,6 +17,7 @@ from tests.conftest import ROOT, lesion
 
 # The whole network, small enough to be trained in seconds.
 SMALL = [
+    *("--backbone", "tf_efficientnet_lite0"),
     *("--set", "input_size=64", "--set", "first_size=48", "--set", "train_size=64", "--set", "pixels=72"),
     *("--set", "epochs=3", "--set", "epoch_images=64", "--set", "batch_size=8", "--set", "folds=2"),
     *("--set", "hidden=16", "--set", "learning_rate=2e-3", "--set", "amp=false"),
@@ -84,6 +85,37 @@ def test_twenty_kills_come_to_what_an_untouched_run_comes_to(tmp_path):
     assert sum(recipe["kills"] for recipe in found.values()) == 20
     assert all(recipe["runs_finished_and_compared"] for recipe in found.values())
     assert len({stage for recipe in found.values() for stage in recipe["killed_in"]}) >= 3
+
+
+def test_parts_that_are_trained_side_by_side_come_to_the_whole(lesion_folder, whole, tmp_path):
+    parts = [("--only", "1"), ("--only", "2", "--only", "0")]
+    running = [
+        subprocess.Popen(
+            _command(lesion_folder, tmp_path, "--resume", *part),
+            cwd=ROOT,
+            env=ENVIRONMENT,
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
+        )
+        for part in parts
+    ]
+    told = [process.communicate()[1] for process in running]
+    assert [process.returncode for process in running] == [0, 0], told
+    assert "Fold 2" not in told[0]
+    assert "Fold 1" not in told[1]
+    assert not (tmp_path / "out" / "model.safetensors").exists()
+    done = _train(lesion_folder, tmp_path, "--resume")
+    assert done.returncode == 0, done.stderr
+    assert "epoch " not in done.stderr  # nothing was trained again
+    _assert_same(tmp_path / "out", whole)
+
+
+def test_a_part_that_is_not_there_is_a_sentence(lesion_folder, tmp_path):
+    done = _train(lesion_folder, tmp_path, "--only", "3")
+    assert done.returncode == 2
+    assert "error: --only 3: the folds are 1 to 2, and 0 is the network on all images." in done.stderr
+    assert not (tmp_path / "out").exists()
 
 
 # The command, but for its results, which are those of a longer run.

@@ -1,7 +1,8 @@
 """Measure what each choice of a recipe is worth: `python train/ablate.py --data DIR … --out DIR`.
 
-Every entry of train/ablation.toml is cross-validated and its held-out scores kept in OUT/NAME.csv, so that a killed run
-goes on and a single entry can be measured again by deleting its file. The table is made anew from these files.
+Every entry of train/ablation.toml is cross-validated and its held-out scores kept in assets/held_out, so that a killed
+run goes on and a single entry can be measured again by deleting its file. The table is made anew from these files; an
+entry that has none and is not run now keeps what the table said of it.
 """
 
 import argparse
@@ -29,8 +30,8 @@ from isic_screen.training.whole_network import WholeNetwork  # noqa: E402
 
 BASE = "base"
 SHIPPED = "shipped"
-FULL = "screen"
-"""The entry that the shipped model is compared with: one network by the whole recipe."""
+PAPER = "paper"
+"""The entry that the shipped model is compared with."""
 KEPT = ["source", "image_id", "logit", "camera", "fold"]
 
 
@@ -40,11 +41,12 @@ def main() -> int:
     parser.add_argument("--data", action="append", required=True, type=Path, metavar="DIR", help="repeat for several")
     parser.add_argument("--entries", type=Path, default=ROOT / "train" / "ablation.toml", metavar="FILE")
     parser.add_argument("--only", action="append", metavar="NAME", help="run these entries; the table takes all found")
+    parser.add_argument("--scores", type=Path, default=ROOT / "assets" / "held_out", metavar="DIR")
     parser.add_argument("--out", type=Path, default=Path("runs/ablation"), metavar="DIR", help="default: %(default)s")
     parser.add_argument(
         "--shipped",
         type=Path,
-        default=Path("runs/bundled"),
+        default=Path("runs/screen"),
         metavar="DIR",
         help="the finished run of the shipped model",
     )
@@ -62,24 +64,26 @@ def main() -> int:
         for name, entry in entries.items():
             if given.only and name not in given.only:
                 continue
-            file = given.out / f"{name}.csv"
-            if not file.is_file():
+            if not (file := _file(given, name)).is_file() and not entry.get("kept"):
                 say(f"== {name}: {entry['why']}")
-                _cross_validate(name, entry, entries[BASE], data, given).to_csv(file, index=False, float_format="%.9g")
+                _keep(_cross_validate(name, entry, entries[BASE], data, given), file)
     except ScreenError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    files = {SHIPPED: given.shipped / "predictions.csv"} | {name: given.out / f"{name}.csv" for name in entries}
+    if (shipped := given.shipped / "predictions.csv").is_file():
+        _keep(pd.read_csv(shipped), _file(given, SHIPPED))
+    files = {name: _file(given, name) for name in (SHIPPED, *entries)}
     scores = {name: pd.read_csv(file) for name, file in files.items() if file.is_file()}
-    against = {name: entries[name].get("against", BASE) for name in scores if name not in (BASE, FULL, SHIPPED)}
-    if FULL in scores:
-        against[SHIPPED] = FULL
+    against = {name: PAPER if name == SHIPPED else entries[name].get("against", BASE) for name in scores}
+    against = {name: other for name, other in against.items() if other not in ("", name)}
     if lacking := sorted(set(against.values()) - set(scores)):
         print(
             f"error: no scores of {lacking[0]} to compare with: run that first ({files[lacking[0]]}).", file=sys.stderr
         )
         return 2
-    results = compare(scores, data.rows, against=against)
+    found = compare(scores, data.rows, against=against)
+    before = json.loads(given.json.read_text(encoding="utf-8")) if given.json.is_file() else {}
+    results = {name: found.get(name) or before[name] for name in files if name in found or name in before}
     for name, result in results.items():
         entry = entries.get(name, {"why": "the run of the shipped model"})
         result |= {"why": entry["why"], "set": entry.get("set", {})}
@@ -87,6 +91,18 @@ def main() -> int:
     given.table.write_text(table_of(results), encoding="utf-8")
     say(f"Wrote {given.json} and {given.table}")
     return 0
+
+
+def _file(given: argparse.Namespace, name: str) -> Path:
+    """Where the held-out scores of an entry are."""
+    scores: Path = given.scores
+    return scores / f"{name}.csv.gz"
+
+
+def _keep(held_out: pd.DataFrame, file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    # Without the time of writing, so that the same scores are the same file.
+    held_out[KEPT].to_csv(file, index=False, float_format="%.6g", compression={"method": "gzip", "mtime": 0})
 
 
 def _cross_validate(
@@ -109,7 +125,7 @@ def _cross_validate(
         held_out = run.cross_validate(run.folds(), with_novelty=False)
     else:
         raise TypeError(f"a recipe of an unknown kind: {type(recipe).__name__}")
-    return held_out[KEPT]
+    return held_out
 
 
 def _with_camera(run: Experiment) -> pd.DataFrame:

@@ -40,7 +40,7 @@ def main() -> int:
         default=[],
         type=Path,
         metavar="RUN",
-        help="train nothing, but put the networks of finished runs on the same folds together; give two or more",
+        help="train nothing, but put the networks of finished runs on the same folds together; one is judged anew",
     )
     parser.add_argument(
         "--teacher",

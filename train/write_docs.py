@@ -133,9 +133,10 @@ By sex, age, site, skin tone, camera and sharpness: [evaluation/report.md](evalu
 
 ### What each choice is worth
 
-Shorter runs of the recipe than the shipped one, on the same folds: AUC, and in brackets the difference to another entry \
-(* where its 95 % interval leaves out 0; all intervals are in [ABLATION.md](ABLATION.md)). *Camera told*: AUC with which \
-a linear probe on the features tells 6000x4000 originals among benign photos; 0.5 would mean that it cannot.
+On the same folds: AUC, and in brackets the difference to another entry (* where its 95 % interval leaves out 0; all \
+intervals are in [ABLATION.md](ABLATION.md)). From `version-0-5` on, figures are of the smaller EfficientNet-Lite0 that \
+earlier versions shipped, as they were measured then. *Camera told*: AUC with which a linear probe on the features tells \
+6000x4000 originals among benign photos; 0.5 would mean that it cannot.
 
 {ablation_table()}
 
@@ -183,8 +184,8 @@ two columns are therefore not a contest: ours is measured on few benign images, 
 {facts.citation}
 
 Attribution: ISIC 2020: Rotemberg et al., Sci Data 8, 34 (2021), CC BY-NC 4.0. HAM10000: Tschandl et al., Sci Data 5, \
-180161 (2018), CC BY-NC 4.0. ISIC 2017: Codella et al., ISBI 2018. Backbone weights: EfficientNet-Lite0, \
-ImageNet, Apache-2.0.
+180161 (2018), CC BY-NC 4.0. ISIC 2017: Codella et al., ISBI 2018. Backbone weights: \
+`{facts.backbone.split("+")[0]}`, ImageNet, Apache-2.0.
 """
 
 

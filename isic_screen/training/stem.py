@@ -10,6 +10,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -107,8 +108,10 @@ class StemRounds:
                         if mine and not round_.file.is_file():
                             random = np.random.default_rng([recipe.seed, size, number, 1])
                             parts = _maps(network, pixels, round_.rows, size, recipe, device, dtype, random, progress)
-                            with whole_file(round_.file) as unfinished, open(unfinished, "wb") as opened:
-                                np.save(opened, np.concatenate(list(parts)))
+                            # By way of memory: of a full disk NumPy would not say what is wrong.
+                            np.save(whole := BytesIO(), np.concatenate(list(parts)))
+                            with whole_file(round_.file) as unfinished:
+                                unfinished.write_bytes(whole.getbuffer())
             progress.close()
         processes.wait()
         return cls([found[key] for key in plan])

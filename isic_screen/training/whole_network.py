@@ -54,7 +54,7 @@ class WholeNetwork:
     data_sha256: str
     teachers: tuple[EarlierRun, ...] = ()
     members: tuple[EarlierRun, ...] = ()
-    """Runs whose networks are put together instead of training one."""
+    """Runs whose networks are put together, or judged anew when it is one, instead of training one."""
     stem: StemRounds | None = None
 
     @classmethod
@@ -66,8 +66,6 @@ class WholeNetwork:
         # Before the long work: a mistake should not cost an hour of decoding.
         teachers = tuple(EarlierRun.of(folder) for folder in setting.teachers)
         members = tuple(EarlierRun.of(folder) for folder in setting.members)
-        if len(members) == 1:
-            raise RecipeError("--member: a committee needs at least two runs.")
         if recipe.from_teacher and teachers and not teachers[-1].same_shape(recipe):
             raise RecipeError(
                 f"{teachers[-1].folder} has another backbone or head than the recipe, which cannot start from it: "
@@ -244,11 +242,11 @@ class WholeNetwork:
             raise RecipeError(f"stem_uses: {error}: --set stem_uses=0.") from error
 
     def _committee(self, name: str) -> ScreenNet:
+        networks = [member.module(name).network for member in self.members]
         try:
-            network = committee_of([member.module(name).network for member in self.members])
+            return _as_judged(committee_of(networks) if len(networks) > 1 else networks[0], self.recipe)
         except ValueError as error:
             raise RecipeError(f"--member: {error}.") from error
-        return _with_views(network, self.recipe)
 
     def _lessons(self, training: pd.DataFrame, name: str) -> Lessons:
         return lessons_of(
@@ -297,10 +295,17 @@ def _build(recipe: FineTuneRecipe, setting: Setting) -> ScreenNet:
         dropout=recipe.dropout,
         input_size=recipe.input_size or None,
     )
-    return _with_views(network, recipe)
+    return _as_judged(network, recipe)
 
 
-def _with_views(network: ScreenNet, recipe: FineTuneRecipe) -> ScreenNet:
-    """Judged as it will be served."""
-    network.input_spec = replace(network.input_spec, views=recipe.views)
+def _as_judged(network: ScreenNet, recipe: FineTuneRecipe) -> ScreenNet:
+    """As it will be served. Members may be asked at another size than they were trained for, if they take several.
+
+    Raises ValueError when they do not.
+    """
+    spec = network.input_spec
+    size = recipe.input_size or spec.size
+    if size != spec.size and takes_image_size(recipe.backbone):
+        raise ValueError(f"{recipe.backbone} takes one size only, {spec.size}: --set input_size={spec.size}")
+    network.input_spec = replace(spec, views=recipe.views, size=size)
     return network
