@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from isic_screen.engine import GRAPHS as FOLDER
 from isic_screen.engine import _session, engine_of, graph_file
 from isic_screen.folding import folded
 from isic_screen.network import build_network
@@ -15,21 +16,30 @@ from tests.conftest import ROOT
 from tests.test_folding import _unsettled
 
 CPU = torch.device("cpu")
-GRAPHS = ["tf_efficientnet_lite0+tf_efficientnet_lite0", "tf_efficientnet_lite0"]
+GRAPHS = [
+    ("tf_efficientnet_lite2", 192),
+    ("tf_efficientnet_lite0", 224),
+    ("tf_efficientnet_lite0+tf_efficientnet_lite0", 224),
+]
 
 
-def _built(backbone: str, members: int = 1):
+def _built(backbone: str, size: int):
     torch.manual_seed(3)
-    return _unsettled(build_network(backbone, weights=None, hidden=128 * members, input_size=224))
+    members = 1 + backbone.count("+")
+    return _unsettled(build_network(backbone, weights=None, hidden=128 * members, input_size=size))
 
 
-@pytest.mark.parametrize("backbone", GRAPHS)
-def test_a_graph_says_what_a_network_of_any_weights_says(backbone):
-    network = _built(backbone, 1 + backbone.count("+"))
+def test_every_graph_is_tested():
+    assert {graph_file(_built(*graph)).name for graph in GRAPHS} == {file.name for file in FOLDER.glob("*.onnx")}
+
+
+@pytest.mark.parametrize(("backbone", "size"), GRAPHS)
+def test_a_graph_says_what_a_network_of_any_weights_says(backbone, size):
+    network = _built(backbone, size)
     assert _session(folded(network)) is not None
     engine = engine_of(network, CPU)
     for count in (1, 3):
-        images = torch.randn(count, 3, 224, 224)
+        images = torch.randn(count, 3, size, size)
         with torch.inference_mode():
             for found, expected in zip(engine(images), network.forward_whole(images), strict=True):
                 torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3 * float(expected.abs().max()))
@@ -51,7 +61,7 @@ def test_a_network_without_a_graph_is_computed_all_the_same():
 
 def test_a_graph_that_says_something_else_is_not_used():
     """A network that is no longer what its graph was written from."""
-    network = _built("tf_efficientnet_lite0")
+    network = _built("tf_efficientnet_lite0", 224)
     network.backbone.bn2.act = nn.Tanh()
     images = torch.randn(1, 3, 224, 224)
     with torch.inference_mode():
@@ -60,8 +70,8 @@ def test_a_graph_that_says_something_else_is_not_used():
 
 
 def test_a_graph_holds_no_weights_and_no_paths():
-    for backbone in GRAPHS:
-        data = graph_file(_built(backbone, 1 + backbone.count("+"))).read_bytes()
+    for graph in GRAPHS:
+        data = graph_file(_built(*graph)).read_bytes()
         assert len(data) < 100_000
         assert b"/" not in data.replace(b"node_", b"") or b".py" not in data
 

@@ -158,7 +158,8 @@ def _maps(
 def _key(
     network: ScreenNet, recipe: FineTuneRecipe, content: str, weights: NDArray[np.float64], dtype: torch.dtype
 ) -> str:
-    described = (_REVISION, network.input_spec, recipe.distortion(), recipe.pixels, recipe.frozen_stages)
+    spec = network.input_spec  # its size is of no matter here
+    described = (_REVISION, spec.mean, spec.std, recipe.distortion(), recipe.pixels, recipe.frozen_stages)
     key = hashlib.sha256(repr((*described, recipe.seed, recipe.epoch_images, content, dtype)).encode())
     key.update(weights.tobytes())
     for name, tensor in network.backbone.state_dict().items():
