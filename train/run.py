@@ -1,6 +1,6 @@
 """Train a screening model: `python train/run.py --data DIR`.
 
-On several GPUs or machines: `accelerate launch --multi_gpu train/run.py --data DIR` (docs/machines.md).
+On several GPUs or machines: `accelerate launch --multi_gpu train/run.py --data DIR` (docs/training.md).
 """
 
 import argparse
