@@ -54,7 +54,9 @@ def main() -> None:
 
         def fill(folder: str) -> StemRounds:
             where = Path(name) / folder
-            return StemRounds.fill(network, pixels, rows, weights, recipe, content="", cache=where, device=CPU)
+            stem = StemRounds.plan(network, pixels, rows, weights, recipe, content="", cache=where, device=CPU)
+            stem.fill(1)
+            return stem
 
         stem = fill("kept")
         images = TrainingImages(pixels, rows, rows % 2, rows % len(DIAGNOSES), weights, stem=stem)

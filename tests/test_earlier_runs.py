@@ -19,8 +19,8 @@ from isic_screen.training.draws import Lessons
 from isic_screen.training.earlier_runs import EarlierRun
 from isic_screen.training.experiment import Setting
 from isic_screen.training.fine_tuning import WithDiagnosis, lesson_loss
-from isic_screen.training.recipe import FineTuneRecipe, load_recipe
-from isic_screen.training.run import train
+from isic_screen.training.recipe import FineTuneRecipe, load_recipe, load_start
+from isic_screen.training.run import _started, train
 from isic_screen.training.teachers import lessons_of
 from isic_screen.training.whole_network import WholeNetwork
 from isic_screen.views import turned
@@ -45,6 +45,8 @@ SMALL += [
     "learning_rate=2e-3",
     "frozen_stages=5",
     "from_teacher=true",
+    "teaching=0.5",
+    "seed=0",
 ]
 
 
@@ -159,12 +161,66 @@ def test_a_pupil_resumes_and_another_teacher_is_another_run(data, cache, teacher
         _finish(_run(data, _recipe(), out, cache, teachers=(teacher, teacher), resume=True))
 
 
-def test_teachers_of_other_folds_are_refused(data, cache, teacher, tmp_path):
-    run = _run(data, _recipe("seed=1"), tmp_path / "other", cache, teachers=(teacher,))
+def test_the_folds_are_those_of_the_first_earlier_run(data, cache, teacher, tmp_path):
+    run = _run(data, _recipe("seed=1"), tmp_path / "pupil", cache, teachers=(teacher,))
+    assert not run.folds().equals(_run(data, _recipe("seed=1"), tmp_path / "alone", cache).folds())
+    assert (tmp_path / "pupil" / "split.csv").read_text() == (teacher / "split.csv").read_text()
+
+
+def test_earlier_runs_of_other_folds_are_refused(data, cache, teacher, tmp_path):
+    alone = _run(data, _recipe("seed=1"), tmp_path / "alone", cache)
+    alone.folds()
+    split = alone.setting.out / "split.csv"
+    run = _run(data, _recipe(), tmp_path / "other", cache, teachers=(teacher,), split_file=split)
     with pytest.raises(TrainingError, match=r"trained on other folds.*--split .*split\.csv"):
         run.folds()
-    kept = _run(data, _recipe("seed=1"), tmp_path / "k", cache, teachers=(teacher,), split_file=teacher / "split.csv")
-    assert set(kept.folds()) == {0, 1}
+
+
+def test_a_run_without_a_teacher_trains_one_to_start_from(lesion_folder, cache, tmp_path):
+    start = _recipe("from_teacher=false", "seed=3")
+    recipe = _recipe("start_share=1.0")  # nothing is kept but the start: the whole run is its networks, judged
+    about = load_about(ROOT / "train" / "about.toml")
+    setting = Setting(tmp_path / "out", cache, CPU, 2, start=start)
+    model = load_model(train([lesion_folder], recipe, about, setting))
+    first = EarlierRun.of(tmp_path / "out" / "start")
+    assert first.recipe == start
+    assert sorted(path.name for path in (first.folder / "folds").iterdir()) == [
+        "fold-1.safetensors",
+        "fold-2.safetensors",
+    ]
+    assert first.split_file.read_text() == (tmp_path / "out" / "split.csv").read_text()
+    (said,) = model.facts.training["teachers"]
+    assert (said["run"], said["recipe"]["seed"]) == ("start", 3)
+    for name in ("folds/fold-2.safetensors", "checkpoint.safetensors"):
+        kept = EarlierRun.of(tmp_path / "out").weights(name)
+        assert all(torch.equal(tensor, kept[key]) for key, tensor in first.weights(name).items() if "num_b" not in key)
+    again = load_model(train([lesion_folder], recipe, about, replace(setting, resume=True)))
+    assert again.facts.metrics == model.facts.metrics
+    train([lesion_folder], recipe, about, replace(setting, out=tmp_path / "part", only=(2,)))
+    assert [path.name for path in (tmp_path / "part" / "start").rglob("*.safetensors")] == ["fold-2.safetensors"]
+
+
+def test_a_run_without_anything_to_start_from_says_so(data, cache, tmp_path, capsys):
+    run = _run(data, _recipe(), tmp_path, cache)
+    assert _started(run, data) is run
+    assert "Warning: the recipe goes on from a finished run, and there is none" in capsys.readouterr().err
+
+
+def test_the_start_takes_the_same_overrides():
+    overrides = ["backbone=efficientnet_b3", "epochs=2"]
+    start = load_start(load_recipe("screen", overrides), overrides)
+    assert start == load_recipe("lite2", overrides)
+    for line in ("from_teacher=false", 'start_recipe=""'):
+        assert load_start(load_recipe("screen", [line]), [line]) is None
+    assert load_start(load_recipe("paper")) is None
+    for recipe, sentence in (
+        (_recipe("start_recipe=lite2"), "trains other networks"),
+        (load_recipe("screen", ["start_recipe=paper"]), "trains other networks"),
+        (load_recipe("screen", ["folds=3"]), "has other folds"),
+        (load_recipe("screen", ["start_recipe=nowhere"]), "no recipe 'nowhere'"),
+    ):
+        with pytest.raises(RecipeError, match=sentence):
+            load_start(recipe)
 
 
 def test_what_cannot_teach_is_told_before_anything_is_decoded(data, cache, teacher, tmp_path):
@@ -227,7 +283,10 @@ def test_the_model_file_of_a_committee_says_who_is_in_it(lesion_folder, cache, t
 
 
 def test_members_of_other_shapes_or_folds_are_refused(data, cache, teacher, second, tmp_path):
-    run = _run(data, _recipe("seed=1"), tmp_path / "a", cache, members=(teacher, second))
+    alone = _run(data, _recipe("seed=1"), tmp_path / "alone", cache)
+    alone.folds()
+    split = alone.setting.out / "split.csv"
+    run = _run(data, _recipe(), tmp_path / "a", cache, members=(teacher, second), split_file=split)
     with pytest.raises(TrainingError, match="trained on other folds"):
         run.folds()
     narrow = tmp_path / "narrow"

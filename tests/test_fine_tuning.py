@@ -5,23 +5,27 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from scipy.stats import beta
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
-from isic_screen.errors import TrainingError
+from isic_screen.errors import RecipeError, TrainingError
 from isic_screen.network import ScreenNet, build_network
-from isic_screen.training.checkpoint import save_checkpoint
+from isic_screen.training.checkpoint import load_checkpoint, save_checkpoint
 from isic_screen.training.distortion import Distortion
 from isic_screen.training.draws import TrainingImages
-from isic_screen.training.fine_tuning import WithDiagnosis, fine_tune, screening_loss
+from isic_screen.training.fine_tuning import WithDiagnosis, _own_shares, fine_tune, screening_loss
 from isic_screen.training.precision import FastDepthwise, gradient_of_inputs, gradient_of_weight
 from isic_screen.training.recipe import load_recipe
-from isic_screen.training.sampling import NO_DIAGNOSIS
+from isic_screen.training.sampling import NO_DIAGNOSIS, draw
 from isic_screen.training.schedule import rate_at, size_at
 from tests.conftest import lesion
 
 CPU = torch.device("cpu")
 RECIPE = replace(
     load_recipe("screen"),
+    learning_rate=1e-3,
+    mixup=0.0,
+    seed=0,
     input_size=64,
     first_size=48,
     train_size=64,
@@ -95,6 +99,56 @@ def test_an_unknown_diagnosis_adds_nothing_to_the_loss():
     assert float(screening_loss(logits, diagnosis_logits, targets, some, without)) == pytest.approx(float(plain))
 
 
+def test_shares_say_how_much_each_label_counts():
+    logits, targets = torch.tensor([0.5, -1.0]), torch.tensor([1.0, 0.0])
+    names, diagnoses = torch.randn(2, 7, generator=torch.manual_seed(0)), torch.tensor([0, 4])
+    each = [screening_loss(logits[[k]], names[[k]], targets[[k]], diagnoses[[k]], RECIPE) for k in (0, 1)]
+    found = screening_loss(logits, names, targets, diagnoses, RECIPE, torch.tensor([0.7, 0.2]))
+    assert float(found) == pytest.approx(float(0.7 * each[0] + 0.2 * each[1]) / 2, rel=1e-5)
+
+
+def test_mixup_mixes_two_neighbours_and_their_labels_by_the_same_share(images, monkeypatch):
+    seen = []
+    plain = WithDiagnosis.forward
+
+    def watched(self, inputs, stages=0):
+        outputs = plain(self, inputs, stages)
+        seen.append((inputs, *(output.detach().float() for output in outputs)))
+        return outputs
+
+    monkeypatch.setattr(WithDiagnosis, "forward", watched)
+    own = torch.tensor([0.75, 0.75, 0.5, 0.5, 1.0, 1.0, 0.6, 0.6])
+    monkeypatch.setattr("isic_screen.training.fine_tuning._own_shares", lambda *_: own)
+    recipe = replace(RECIPE, epochs=1, epoch_images=8, dropout=0.0)
+    fine_tune(_network(), images, recipe, device=CPU, quiet=True)
+    history = fine_tune(_network(), images, replace(recipe, mixup=0.4), device=CPU, quiet=True)
+    (alone, *_), (mixed, logits, names) = seen
+    other = [1, 0, 3, 2, 5, 4, 7, 6]
+    share = own.reshape(-1, 1, 1, 1)
+    assert torch.allclose(mixed, share * alone + (1 - share) * alone[other], atol=1e-5)
+    drawn = draw(images.weights, 8, np.random.default_rng([recipe.seed, 1]))
+    targets, diagnoses = torch.from_numpy(images.targets[drawn]).float(), torch.from_numpy(images.diagnoses[drawn])
+    expected = screening_loss(logits, names, targets, diagnoses, recipe, own)
+    expected += screening_loss(logits, names, targets[other], diagnoses[other], recipe, 1 - own)
+    assert history[0]["train_loss"] == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_both_of_a_pair_keep_the_same_share_and_at_least_half():
+    shares = _own_shares(0.4, 1000, np.random.default_rng(0)).numpy()
+    assert shares.shape == (1000,)
+    assert (shares[::2] == shares[1::2]).all()
+    assert 0.5 <= shares.min() < 0.55
+    assert 0.99 < shares.max() <= 1
+    assert len(set(shares)) > 400
+    # The smaller share of Beta(0.4, 0.4), by its density.
+    assert 1 - shares.mean() == pytest.approx(beta(0.4, 0.4).expect(lambda share: min(share, 1 - share)), abs=0.02)
+
+
+def test_pairs_need_an_even_batch():
+    with pytest.raises(RecipeError, match="batch_size must be even, not 7"):
+        replace(RECIPE, mixup=0.4, batch_size=7)
+
+
 def test_frozen_stages_stay_and_the_others_learn(images):
     network = _network()
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
@@ -127,6 +181,25 @@ def test_what_is_kept_is_the_moving_average(images):
     assert not torch.allclose(kept, end)
     # timm warms the decay up: 0 for the first step and below 0.9 for the second, so the end still counts for most.
     assert (kept - end).norm() < (kept - begin).norm()
+
+
+def test_a_share_of_the_start_is_kept_once_however_often_the_run_is_resumed(images, tmp_path):
+    start, ends = WithDiagnosis(_network()).state_dict(), {}
+    for share in (0.0, 0.25):
+        recipe = replace(RECIPE, start_share=share)
+        options = {"device": CPU, "start": start, "checkpoint": tmp_path / str(share), "quiet": True}
+        fine_tune(network := _network(), images, recipe, **options)
+        fine_tune(again := _network(), images, recipe, resume=True, **options)
+        ends[share] = network.state_dict()
+        assert all(torch.equal(tensor, again.state_dict()[name]) for name, tensor in ends[share].items())
+        assert torch.equal(
+            load_checkpoint(tmp_path / str(share), "").best["network.head.out.bias"], network.head.out.bias
+        )
+    assert not torch.equal(ends[0]["head.out.weight"], start["network.head.out.weight"])
+    for name, tensor in ends[0].items():
+        if tensor.is_floating_point():
+            expected = 0.75 * tensor + 0.25 * start[f"network.{name}"]
+            assert torch.allclose(ends[0.25][name], expected, rtol=1e-4, atol=1e-6), name
 
 
 def test_a_killed_run_resumes_to_the_result_of_an_uninterrupted_one(images, tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ import torch
 
 from isic_screen.errors import RecipeError, TrainingError
 from isic_screen.network import ScreenNet, build_network
+from isic_screen.training.checkpoint import load_checkpoint, save_checkpoint
 from isic_screen.training.draws import FromStem, TrainingImages
 from isic_screen.training.fine_tuning import WithDiagnosis, fine_tune
 from isic_screen.training.recipe import FineTuneRecipe, load_recipe
@@ -19,6 +20,9 @@ from tests.conftest import lesion
 CPU = torch.device("cpu")
 RECIPE = replace(
     load_recipe("screen"),
+    learning_rate=1e-3,
+    mixup=0.0,
+    seed=0,
     backbone="tf_efficientnet_lite0",
     input_size=64,
     first_size=48,
@@ -44,12 +48,18 @@ def pixels() -> np.ndarray:
     return np.stack([np.asarray(lesion(seed, dark=seed % 3 == 0, size=(72, 72))) for seed in range(30)])
 
 
-def _fill(pixels: np.ndarray, cache, recipe: FineTuneRecipe = RECIPE, network: ScreenNet | None = None) -> StemRounds:
+def _plan(pixels: np.ndarray, cache, recipe: FineTuneRecipe = RECIPE, network: ScreenNet | None = None) -> StemRounds:
     rows = np.arange(2, 30)  # the first two images are no training images
     weights = np.where(rows < 6, 3.0, 1.0)
-    return StemRounds.fill(
+    return StemRounds.plan(
         network or _network(), pixels, rows, weights, recipe, content="drawn", cache=cache, device=CPU
     )
+
+
+def _fill(pixels: np.ndarray, cache, recipe: FineTuneRecipe = RECIPE, network: ScreenNet | None = None) -> StemRounds:
+    stem = _plan(pixels, cache, recipe, network)
+    stem.fill(1)
+    return stem
 
 
 def _images(pixels: np.ndarray, rows: np.ndarray, stem: StemRounds) -> TrainingImages:
@@ -81,7 +91,7 @@ def test_the_first_part_is_what_is_frozen():
 @pytest.mark.parametrize("backbone", ["resnet10t", "convnext_atto"])
 def test_other_backbones_have_no_stem_to_compute_apart(backbone, pixels, tmp_path):
     with pytest.raises(ValueError, match="EfficientNets only"):
-        _fill(pixels, tmp_path, network=_network(backbone))
+        _plan(pixels, tmp_path, network=_network(backbone))
 
 
 def test_stems_are_for_frozen_stages():
@@ -133,7 +143,7 @@ def test_a_second_run_computes_nothing_and_another_recipe_has_rounds_of_its_own(
         again = _fill(pixels, tmp_path)
     assert [round_.file for round_ in again.of_epoch] == [round_.file for round_ in stem.of_epoch]
     files = {round_.file for round_ in stem.of_epoch}
-    for other in (replace(RECIPE, colour=0.1), replace(RECIPE, seed=1), replace(RECIPE, frozen_stages=2)):
+    for other in (replace(RECIPE, colour=0.1), replace(RECIPE, seed=7), replace(RECIPE, frozen_stages=2)):
         assert not files & {round_.file for round_ in _fill(pixels, tmp_path, other).of_epoch}
     strange = build_network("tf_efficientnet_lite0", weights="imagenet", hidden=16, input_size=64)
     assert not files & {round_.file for round_ in _fill(pixels, tmp_path, network=strange).of_epoch}
@@ -169,3 +179,20 @@ def test_too_few_images_for_a_batch_are_a_sentence(pixels, tmp_path):
     images = _images(pixels, np.array([3, 4]), _fill(pixels, tmp_path))
     with pytest.raises(TrainingError, match="too few images for a batch"):
         fine_tune(_network(), images, replace(RECIPE, batch_size=32), device=CPU, quiet=True)
+
+
+def test_rounds_are_computed_by_the_run_that_trains_on_them_and_no_others(pixels, tmp_path):
+    recipe = replace(RECIPE, epochs=3, stem_uses=1, first_size=64)
+    checkpoint = tmp_path / "checkpoint.safetensors"
+
+    def go(cache) -> list[str]:
+        images = _images(pixels, np.arange(2, 30), _plan(pixels, cache, recipe))
+        assert not list(cache.glob("*"))
+        fine_tune(_network(), images, recipe, device=CPU, checkpoint=checkpoint, resume=True, quiet=True)
+        return sorted(file.name.rsplit("-", 1)[1] for file in cache.glob("*.npy"))
+
+    assert go(tmp_path / "first") == ["0.npy", "1.npy", "2.npy"]
+    assert go(tmp_path / "finished") == []
+    saved = load_checkpoint(checkpoint, "")
+    save_checkpoint(checkpoint, replace(saved, history=saved.history[:2]))
+    assert go(tmp_path / "two of three") == ["2.npy"]

@@ -40,17 +40,17 @@ class EarlierRun:
             raise RecipeError(f"{folder} cannot be built on: the method {recipe.method!r} trains no whole network.")
         return cls(folder, recipe)
 
-    def same_shape(self, recipe: FineTuneRecipe) -> bool:
-        """Whether its networks are built as `recipe` asks."""
-        return (self.recipe.backbone, self.recipe.hidden) == (recipe.backbone, recipe.hidden)
+    @property
+    def split_file(self) -> Path:
+        """The folds that its networks were kept from."""
+        return self.folder / "split.csv"
 
     def check_folds(self, rows: pd.DataFrame, folds: pd.Series) -> None:
         """Raise TrainingError unless each of its networks was kept from the same rows as the new one will be."""
-        file = self.folder / "split.csv"
-        if not load_split(file, rows).equals(folds.astype("int64").rename("part")):
+        if not load_split(self.split_file, rows).equals(folds.astype("int64").rename("part")):
             raise TrainingError(
                 f"{self.folder} was trained on other folds: it has seen images that the new run is to be judged on. "
-                f"Take its folds, by --split {file}."
+                f"Take its folds, by --split {self.split_file}."
             )
 
     def facts(self) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from isic_screen.training.features import FeatureExtractor, Features
 from isic_screen.training.loop import Fit, fit, predict
 from isic_screen.training.precision import amp_dtype
 from isic_screen.training.progress import say
-from isic_screen.training.recipe import HeadRecipe, Recipe
+from isic_screen.training.recipe import FineTuneRecipe, HeadRecipe, Recipe
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,8 @@ class Setting:
     teachers: tuple[Path, ...] = ()
     members: tuple[Path, ...] = ()
     """Folders of finished runs (see earlier_runs.py), for fine-tuning."""
+    start: FineTuneRecipe | None = None
+    """Of a run that is trained first, in a folder inside `out`, to be the teacher where there is none."""
     eight_bits: bool = False
     """Whether the model file holds large weights in eight bits instead of sixteen."""
     only: tuple[int, ...] = ()

@@ -57,16 +57,42 @@ class WithDiagnosis(nn.Module):
 
 
 def screening_loss(
-    logits: Tensor, diagnosis_logits: Tensor, targets: Tensor, diagnoses: Tensor, recipe: FineTuneRecipe
+    logits: Tensor,
+    diagnosis_logits: Tensor,
+    targets: Tensor,
+    diagnoses: Tensor,
+    recipe: FineTuneRecipe,
+    shares: Tensor | None = None,
 ) -> Tensor:
-    """Cross-entropy of the melanoma logit, with smoothed labels, plus the weighted one of the known diagnoses."""
+    """Cross-entropy of the melanoma logit, with smoothed labels, plus the weighted one of the known diagnoses.
+
+    `shares` (N,) say how much each of the N labels counts; without them each counts 1.
+    """
     smoothed = targets * (1 - recipe.label_smoothing) + recipe.label_smoothing / 2
-    loss = binary_cross_entropy_with_logits(logits, smoothed)
+    loss = binary_cross_entropy_with_logits(logits, smoothed, weight=shares)
     known = diagnoses != NO_DIAGNOSIS
+    each = cross_entropy(diagnosis_logits[known], diagnoses[known], reduction="none")
     # Over the whole batch: a batch with few known diagnoses must not make each of them count for more. With none it is
     # 0, and still there: processes that share a batch must all have a gradient of every weight.
-    total = cross_entropy(diagnosis_logits[known], diagnoses[known], reduction="sum")
+    total = each.sum() if shares is None else (each * shares[known]).sum()
     return loss + recipe.diagnosis_weight * total / len(targets)
+
+
+def swapped(pairs: Tensor) -> Tensor:
+    """A batch (N, ...) with the first and second of each two neighbours in each other's place."""
+    return pairs.unflatten(0, (-1, 2)).flip(1).flatten(0, 1)
+
+
+def between(end: StateDict, start: StateDict, share: float) -> StateDict:
+    """The weights that are for `share` those of `start`, and for the rest those of `end`.
+
+    Networks that were trained on from the same weights are often joined by a line along which all are good, and the
+    mean errs less than either, much as their committee would (Wortsman et al., Model soups, ICML 2022).
+    """
+    return {
+        name: tensor.lerp(start[name].to(tensor), share) if tensor.is_floating_point() else tensor
+        for name, tensor in end.items()
+    }
 
 
 def lesson_loss(
@@ -92,16 +118,19 @@ def fine_tune(
 ) -> list[dict[str, float]]:
     """Train `network` in place, leave it with its averaged weights in eval mode, and return one row an epoch.
 
-    An epoch is `recipe.epoch_images` draws. `start` are weights of a WithDiagnosis to begin with. With `checkpoint` the
+    An epoch is `recipe.epoch_images` draws. `start` are weights of a WithDiagnosis to begin with, which for
+    `recipe.start_share` are kept at the end. With `checkpoint` the
     state is saved after every epoch, and `resume` goes on from it to the weights that the uninterrupted run would have
     had (on the same machine). Several `processes` share every batch and come to the weights of one, but for rounding.
     Raises TrainingError when the loss is not finite and RecipeError when the batch size is no multiple of the number of
     processes.
     """
-    if recipe.batch_size % processes.count:
+    shares = processes.count * (2 if recipe.mixup else 1)  # the two that are mixed must be in one process
+    if recipe.batch_size % shares:
         raise RecipeError(
-            f"{processes.count} processes cannot share a batch of {recipe.batch_size} evenly: "
-            f"--set batch_size={-(-recipe.batch_size // processes.count) * processes.count}."
+            f"{processes.count} processes cannot share a batch of {recipe.batch_size} evenly"
+            f"{' and in pairs, for mixup' if recipe.mixup else ''}: "
+            f"--set batch_size={-(-recipe.batch_size // shares) * shares}."
         )
     quiet = quiet or not processes.main
     torch.manual_seed(recipe.seed)
@@ -139,10 +168,14 @@ def fine_tune(
     if not min(steps):
         raise TrainingError("An epoch has too few images for a batch: set epoch_images higher or batch_size lower.")
     stages = recipe.frozen_stages if images.stem is not None else 0
+    if images.stem is not None and len(history) < recipe.epochs:
+        images.stem.fill(len(history) + 1)
     run = _Run(module, parallel, average, optimizer, scaler, recipe, device, dtype, draws, steps, stages, processes)
     while len(history) < recipe.epochs:
         history.append(run.epoch(len(history) + 1, images, quiet))
         say(_table_row(history[-1]), quiet=quiet)
+        if start is not None and len(history) == recipe.epochs:
+            average.module.load_state_dict(between(average.module.state_dict(), start, recipe.start_share))
         if checkpoint is not None and processes.main:
             save_checkpoint(
                 checkpoint,
@@ -226,16 +259,26 @@ class _Run:
         drawn = drawn[share]
         places = self.draws.places(epoch, drawn)
         batch = self.draws.inputs(epoch, drawn, random, Part(share.start, share.stop, total))
+        own = _own_shares(self.recipe.mixup, total, random)[share.start : share.stop].to(self.device)
+        if self.recipe.mixup:
+            other = 1 - own.to(batch.dtype).reshape(-1, 1, 1, 1)
+            batch = batch.lerp(swapped(batch), other).contiguous(memory_format=torch.channels_last)
         targets = torch.from_numpy(images.targets[places]).float().to(self.device)
         diagnoses = torch.from_numpy(images.diagnoses[places]).to(self.device)
         self.optimizer.zero_grad(set_to_none=True)
         with autocast(self.device, self.dtype), FastDepthwise(), WholeBatch(self.processes, total):
             logits, diagnosis_logits = self.parallel(batch, self.stages)
         logits, diagnosis_logits = logits.float(), diagnosis_logits.float()
-        loss = screening_loss(logits, diagnosis_logits, targets, diagnoses, self.recipe)
+        loss = screening_loss(logits, diagnosis_logits, targets, diagnoses, self.recipe, own)
+        if self.recipe.mixup:
+            others = swapped(targets), swapped(diagnoses)
+            loss = loss + screening_loss(logits, diagnosis_logits, *others, self.recipe, 1 - own)
         if (lessons := images.lessons) is not None:
             melanoma = torch.from_numpy(lessons.melanoma[places]).to(self.device)
             likely = torch.from_numpy(lessons.diagnoses[places]).to(self.device)
+            if self.recipe.mixup:
+                melanoma = melanoma.lerp(swapped(melanoma), 1 - own)
+                likely = likely.lerp(swapped(likely), 1 - own[:, None])
             loss = loss.lerp(lesson_loss(logits, diagnosis_logits, melanoma, likely, self.recipe), self.recipe.teaching)
         self.scaler.scale(loss).backward()
         self.scaler.step(self.optimizer)
@@ -247,6 +290,17 @@ class _Run:
         share = rate_at(step, steps, max(1, round(self.recipe.warm_up * steps)))
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.learning_rate * share * group["lr_scale"]
+
+
+def _own_shares(mixup: float, count: int, random: np.random.Generator) -> Tensor:
+    """How much of each of `count` images stays itself, at least half; the rest will be its neighbour (`swapped`).
+
+    Zhang et al., mixup: Beyond Empirical Risk Minimization, ICLR 2018.
+    """
+    if not mixup:
+        return torch.ones(count)
+    first = random.beta(mixup, mixup, count // 2)
+    return torch.from_numpy(np.maximum(first, 1 - first).repeat(2)).float()
 
 
 def _table_row(row: dict[str, float]) -> str:

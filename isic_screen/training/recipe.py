@@ -128,6 +128,8 @@ class FineTuneRecipe(Recipe):
     diagnosis_weight: float
     teaching: float
     from_teacher: bool
+    start_recipe: str
+    start_share: float
     epoch_images: int
     source_power: float
     melanoma_share: float
@@ -144,10 +146,19 @@ class FineTuneRecipe(Recipe):
     vignette: float
     hairs: float
     cutout: float
+    mixup: float
     views: Literal[1, 2, 4, 8]
 
     def _ranges(self) -> _Ranges:
-        chances = ["warm_up", "label_smoothing", "teaching", "source_power", "melanoma_share", "diagnosis_power"]
+        chances = [
+            "warm_up",
+            "label_smoothing",
+            "teaching",
+            "start_share",
+            "source_power",
+            "melanoma_share",
+            "diagnosis_power",
+        ]
         chances += ["soften", "jpeg", "vignette", "hairs", "cutout"]
         return super()._ranges() | {
             "folds": (2, 100),  # nothing else is held out
@@ -164,6 +175,7 @@ class FineTuneRecipe(Recipe):
             "crop": (0.01, 1),
             "rotation": (0, 180),
             "colour": (0, 1),
+            "mixup": (0, 100),
             **dict.fromkeys(chances, (0, 1)),
         }
 
@@ -171,8 +183,14 @@ class FineTuneRecipe(Recipe):
         super().__post_init__()
         if self.first_size > self.train_size:
             raise RecipeError(f"first_size ({self.first_size}) must not be over train_size ({self.train_size}).")
+        if self.mixup and self.batch_size % 2:
+            raise RecipeError(f"mixup takes images two by two: batch_size must be even, not {self.batch_size}.")
         if self.stem_uses and not self.frozen_stages:
             raise RecipeError("stem_uses is for frozen stages: set frozen_stages to 1 or more, or stem_uses to 0.")
+
+    def same_shape(self, other: "FineTuneRecipe") -> bool:
+        """Whether the networks of both are built alike, so that one can start from the other's weights."""
+        return (self.backbone, self.hidden) == (other.backbone, other.hidden)
 
     def distortion(self) -> Distortion:
         """The augmentation that the recipe asks for."""
@@ -207,6 +225,21 @@ def load_recipe(name_or_file: str, overrides: Sequence[str] = ()) -> Recipe:
     if not isinstance(method, str) or method not in _KINDS:
         raise RecipeError(f"{origin}: method must be {' or '.join(map(repr, _KINDS))}, not {_shown(method)}.")
     return _KINDS[method].from_table(table, origin)
+
+
+def load_start(recipe: Recipe, overrides: Sequence[str] = ()) -> FineTuneRecipe | None:
+    """The recipe that `recipe` wants a run of to start from, with the same overrides; None where it wants none.
+
+    Raises RecipeError as `load_recipe`, and for one whose networks are built otherwise.
+    """
+    if not isinstance(recipe, FineTuneRecipe) or not recipe.from_teacher or not recipe.start_recipe:
+        return None
+    start = load_recipe(recipe.start_recipe, overrides)
+    if not isinstance(start, FineTuneRecipe) or not recipe.same_shape(start):
+        raise RecipeError(f"start_recipe: {recipe.start_recipe} trains other networks than the recipe, not its start.")
+    if (recipe.folds, recipe.split) != (start.folds, start.split):
+        raise RecipeError(f"start_recipe: {recipe.start_recipe} has other folds than the recipe.")
+    return start
 
 
 def _parse(text: str) -> Any:

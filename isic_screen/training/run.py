@@ -1,7 +1,7 @@
 """A whole training run: read, split, train, cross-validate, calibrate, evaluate, write the model file."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from isic_screen.evaluation.sharpness import with_sharpness
 from isic_screen.network import ScreenNet
 from isic_screen.novelty import KNOWN_SHARE, Novelty, cut_off_of
 from isic_screen.operating_point import DEFAULT_SENSITIVITY, SENSITIVITY_TARGETS, ThresholdTable
-from isic_screen.training.earlier_runs import FINAL
+from isic_screen.training.earlier_runs import FINAL, EarlierRun
 from isic_screen.training.experiment import Experiment, Setting, unit_of
 from isic_screen.training.filled_table import locked
 from isic_screen.training.progress import say
@@ -32,6 +32,8 @@ from isic_screen.whole_file import whole_file
 CALIBRATION_FOLDS = 5
 RECIPE_FILE = "recipe.toml"
 MODEL_FILE = "model.safetensors"
+START = "start"
+"""In the folder of a run: that of the run that it started from, where it trained one."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,7 @@ def _train_whole(data: DataSet, recipe: FineTuneRecipe, setting: Setting) -> _Tr
     _check_splits(data.rows, recipe)
     run = WholeNetwork.prepare(data, recipe, setting)
     _take_folder(setting, recipe)
+    run = _started(run, data)
     held_out = run.cross_validate(run.folds())
     say(f"All images: {_count(run.rows)}.")
     network, history = run.fit(run.rows, setting.out / FINAL)
@@ -143,12 +146,34 @@ def _train_parts(data: DataSet, recipe: FineTuneRecipe, setting: Setting) -> Non
     _check_splits(data.rows, recipe)
     run = WholeNetwork.prepare(data, recipe, setting)
     _take_folder(setting, recipe)
+    run = _started(run, data)
     folds = run.folds()
     if any(setting.only):
         run.cross_validate(folds)
     if 0 in setting.only:
         say(f"All images: {_count(run.rows)}.")
         run.fit(run.rows, setting.out / FINAL)
+
+
+def _started(run: WholeNetwork, data: DataSet) -> WholeNetwork:
+    """The same run with a teacher, where its recipe wants to go on from one: trained first, if none was given."""
+    setting, recipe = run.setting, run.recipe
+    if not recipe.from_teacher or setting.teachers or setting.members:
+        return run
+    if setting.start is None:
+        say("Warning: the recipe goes on from a finished run, and there is none: it starts from ImageNet's weights.")
+        return run
+    say(f"First a run to start from, by the recipe {recipe.start_recipe}.")
+    first = WholeNetwork.prepare(data, setting.start, replace(setting, out=setting.out / START))
+    _take_folder(first.setting, setting.start)
+    folds = first.folds()
+    for part in setting.only or (*range(1, recipe.folds + 1), 0):
+        say(f"Fold {part} of {recipe.folds}" if part else f"All images: {_count(first.rows)}.")
+        file = f"folds/fold-{part}.safetensors" if part else FINAL
+        # Not judged: its networks are only started from.
+        first.fit(first.rows[folds != part - 1], first.setting.out / file)
+    say(f"Now the run itself, from {first.setting.out}.")
+    return replace(run, teachers=(EarlierRun.of(first.setting.out),))
 
 
 def _finish(trained: _Trained, data: DataSet, recipe: Recipe, about: dict[str, Any], setting: Setting) -> None:

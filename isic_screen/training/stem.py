@@ -52,8 +52,13 @@ def other_stages(backbone: Any, maps: Tensor, count: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Round:
-    """Images drawn for some epochs: `rows` (N,) of the table of pixels, and the `file` of their maps."""
+    """Images drawn for some epochs: `rows` (N,) of the table of pixels, and the `file` of their maps.
 
+    They are `size` pixels wide and high, and this is the round of that `number` (from 0) of that size.
+    """
+
+    size: int
+    number: int
     rows: NDArray[np.int64]
     file: Path
 
@@ -66,12 +71,20 @@ class Round:
 
 @dataclass(frozen=True)
 class StemRounds:
-    """The rounds of a whole run; `of_epoch` has the round of every epoch (from 1) in its place (from 0)."""
+    """The rounds of a whole run; `of_epoch` has the round of every epoch (from 1) in its place (from 0).
+
+    They are computed by `fill`, which a run calls that has epochs to train: a finished one needs none.
+    """
 
     of_epoch: list[Round]
+    network: ScreenNet
+    pixels: NDArray[np.uint8]
+    recipe: FineTuneRecipe
+    device: torch.device
+    processes: Processes
 
     @classmethod
-    def fill(
+    def plan(
         cls,
         network: ScreenNet,
         pixels: NDArray[np.uint8],
@@ -84,37 +97,44 @@ class StemRounds:
         device: torch.device,
         processes: Processes = ALONE,
     ) -> "StemRounds":
-        """Compute the rounds that `cache` lacks.
+        """Draw what the rounds hold, and name their files in `cache`.
 
         `rows` (N,) of `pixels` (M, S, S, 3) are drawn in proportion to `weights` (N,); `content` names what `pixels`
         hold. Raises ValueError for a backbone that has no stem to compute apart.
         """
         network = network.to(device).eval()
         first_stages(network.backbone, torch.zeros(1, 3, 32, 32, device=device), recipe.frozen_stages)
-        dtype = amp_dtype(device, recipe.amp)
-        key = _key(network, recipe, content, weights, dtype)
+        key = _key(network, recipe, content, weights, amp_dtype(device, recipe.amp))
         found: dict[tuple[int, int], Round] = {}
         for size, number in (plan := rounds_of(recipe)):
             random = np.random.default_rng([recipe.seed, size, number])
             drawn = rows[draw(weights, recipe.epoch_images, random)]
-            found[size, number] = Round(drawn, cache / f"stem-{key}-{size}-{number}.npy")
-        if processes.main:
-            cache.mkdir(parents=True, exist_ok=True)
-            progress = tqdm(desc="First stages", unit="image", total=len(found) * recipe.epoch_images, leave=False)
-            # Once without waiting for rounds that another run is at, then for those.
-            for patient in (False, True):
-                for (size, number), round_ in found.items():
-                    with locked(round_.file.with_suffix(".lock"), wait=patient) as mine:
-                        if mine and not round_.file.is_file():
-                            random = np.random.default_rng([recipe.seed, size, number, 1])
-                            parts = _maps(network, pixels, round_.rows, size, recipe, device, dtype, random, progress)
-                            # By way of memory: of a full disk NumPy would not say what is wrong.
-                            np.save(whole := BytesIO(), np.concatenate(list(parts)))
-                            with whole_file(round_.file) as unfinished:
-                                unfinished.write_bytes(whole.getbuffer())
-            progress.close()
-        processes.wait()
-        return cls([found[key] for key in plan])
+            file = cache / f"stem-{key}-{size}-{number}.npy"
+            found[size, number] = Round(size, number, drawn, file)
+        return cls([found[key] for key in plan], network, pixels, recipe, device, processes)
+
+    def fill(self, epoch: int) -> None:
+        """Compute the rounds of this epoch and all later ones, where they are not there yet."""
+        missing = {round_.file: round_ for round_ in self.of_epoch[epoch - 1 :] if not round_.file.is_file()}
+        if self.processes.main and missing:
+            next(iter(missing)).parent.mkdir(parents=True, exist_ok=True)
+            total = len(missing) * self.recipe.epoch_images
+            with tqdm(desc="First stages", unit="image", total=total, leave=False) as progress:
+                # Once without waiting for rounds that another run is at, then for those.
+                for patient in (False, True):
+                    for round_ in missing.values():
+                        with locked(round_.file.with_suffix(".lock"), wait=patient) as mine:
+                            if mine and not round_.file.is_file():
+                                self._compute(round_, progress)
+        self.processes.wait()
+
+    def _compute(self, round_: Round, progress: "tqdm[Any]") -> None:
+        random = np.random.default_rng([self.recipe.seed, round_.size, round_.number, 1])
+        parts = _maps(self.network, self.pixels, round_.rows, round_.size, self.recipe, self.device, random, progress)
+        # By way of memory: of a full disk NumPy would not say what is wrong.
+        np.save(whole := BytesIO(), np.concatenate(list(parts)))
+        with whole_file(round_.file) as unfinished:
+            unfinished.write_bytes(whole.getbuffer())
 
 
 def rounds_of(recipe: FineTuneRecipe) -> list[tuple[int, int]]:
@@ -137,12 +157,11 @@ def _maps(
     size: int,
     recipe: FineTuneRecipe,
     device: torch.device,
-    dtype: torch.dtype,
     random: np.random.Generator,
     progress: "tqdm[Any]",
 ) -> Iterator[NDArray[Any]]:
     """The maps (n, h, w, C) of some rows at a time; bf16's bits as int16, as NumPy has no such type."""
-    distortion = recipe.distortion()
+    distortion, dtype = recipe.distortion(), amp_dtype(device, recipe.amp)
     for start in range(0, len(rows), _AT_ONCE):
         some = rows[start : start + _AT_ONCE]
         images = network.input_spec.normalise(distortion(pixels[some], size, device, random))

@@ -66,7 +66,7 @@ class WholeNetwork:
         # Before the long work: a mistake should not cost an hour of decoding.
         teachers = tuple(EarlierRun.of(folder) for folder in setting.teachers)
         members = tuple(EarlierRun.of(folder) for folder in setting.members)
-        if recipe.from_teacher and teachers and not teachers[-1].same_shape(recipe):
+        if recipe.from_teacher and teachers and not recipe.same_shape(teachers[-1].recipe):
             raise RecipeError(
                 f"{teachers[-1].folder} has another backbone or head than the recipe, which cannot start from it: "
                 "name another teacher last, or --set from_teacher=false."
@@ -102,11 +102,16 @@ class WholeNetwork:
         return replace(run, stem=run._stem(network)) if recipe.stem_uses and not members else run
 
     def folds(self) -> pd.Series:
-        """The fold (from 0) of each row, saved to split.csv; says so when patients stand on both sides."""
-        if self.setting.split_file is not None:
-            folds = load_split(self.setting.split_file, self.rows)
+        """The fold (from 0) of each row, saved to split.csv; says so when patients stand on both sides.
+
+        They are those of the split file, else of the first earlier run, and drawn only where there is neither.
+        """
+        earlier = (*self.teachers, *self.members)
+        file = self.setting.split_file or (earlier[0].split_file if earlier else None)
+        if file is not None:
+            folds = load_split(file, self.rows)
             if folds.dtype.kind != "i":
-                raise TrainingError(f"{self.setting.split_file} has two parts: fine-tuning needs fold numbers.")
+                raise TrainingError(f"{file} has two parts: fine-tuning needs fold numbers.")
         else:
             folds = fold_rows(self.rows, folds=self.recipe.folds, by=unit_of(self.recipe), seed=self.recipe.seed)
         if self.setting.processes.main:
@@ -114,8 +119,8 @@ class WholeNetwork:
                 save_split(self.setting.out / "split.csv", self.rows, folds)
         if warning := leak(self.rows, folds):
             say(f"Warning: {warning}")
-        for earlier in (*self.teachers, *self.members):
-            earlier.check_folds(self.rows, folds)
+        for run in earlier:
+            run.check_folds(self.rows, folds)
         return folds
 
     def cross_validate(self, folds: pd.Series, *, with_novelty: bool = True) -> pd.DataFrame:
@@ -227,7 +232,7 @@ class WholeNetwork:
 
     def _stem(self, network: ScreenNet) -> StemRounds:
         try:
-            return StemRounds.fill(
+            return StemRounds.plan(
                 network,
                 self.pixels.images,
                 self.rows.index.to_numpy(np.int64),
