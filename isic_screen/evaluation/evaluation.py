@@ -26,7 +26,8 @@ METHODS = {
     "partial_auc": "area under the ROC curve above 80 % sensitivity, as in ISIC 2024: 0 to 0.2, chance is 0.02",
     "calibration": "brier, calibration_error and mean_probability weight each melanoma by prevalence / melanomas and "
     f"each other image by (1 - prevalence) / others; calibration_error takes {BINS} bins of equally many images and "
-    "is above 0 even for perfect probabilities, so its interval reflects the percentiles at the value",
+    "is above 0 even for perfect probabilities, so its interval begins at the upper percentile reflected at the value, "
+    "not below 0",
     "brier_reference": "Brier score of telling everyone the prevalence: prevalence * (1 - prevalence)",
     "subgroups": "AUC with the bootstrap over groups, sensitivity and specificity as proportions, at the threshold "
     f"given; no value where it would rest on fewer than {MIN_OF_CLASS} images of a class; not corrected for their "

@@ -79,8 +79,9 @@ def bootstrap(
 
     `undefined` says, by name, why a value can be undefined although both classes are there. `inflated` names those that
     are sums of absolute errors: chance can only raise them, in the sample as against the truth and in a resample as
-    against the sample. Their percentiles are reflected at the value (the basic bootstrap: Davison & Hinkley, 1997,
-    5.2), not below 0. In simulations the plain percentiles of a calibration error covered a truth near 0 never.
+    against the sample. In simulations the plain percentiles of a calibration error covered a truth near 0 never, so
+    the lower end is the upper percentile reflected at the value (the basic bootstrap: Davison & Hinkley, 1997, 5.2),
+    not below 0. The upper end stays: a test of as many photos, which chance raises as well, should stay under it.
     """
     labels, members = np.asarray(targets), np.asarray(groups)
     if not len(labels) or labels.shape != members.shape:
@@ -94,7 +95,7 @@ def bootstrap(
             missing_class(labels) or (undefined or {}).get(name, "it is not defined for these images"),
             labels,
             members,
-            reflect=name in inflated,
+            inflated=name in inflated,
         )
         for name, value in values.items()
     }
@@ -123,7 +124,7 @@ def paired_difference(
 
 
 def _estimate(
-    value: float, draws: Floats, undefined: str, targets: NDArray[Any], groups: NDArray[Any], *, reflect: bool
+    value: float, draws: Floats, undefined: str, targets: NDArray[Any], groups: NDArray[Any], *, inflated: bool
 ) -> Estimate:
     n, positives, group_count = len(targets), int((targets == 1).sum()), len(np.unique(groups))
     if np.isnan(value):
@@ -139,6 +140,6 @@ def _estimate(
     if reason:
         return Estimate(value, None, None, reason, n, positives, group_count, left_out)
     low, high = np.percentile(defined, (2.5, 97.5))
-    if reflect:
-        low, high = max(2 * value - high, 0.0), max(2 * value - low, 0.0)
+    if inflated:
+        low = max(2 * value - high, 0.0)
     return Estimate(value, float(low), float(high), None, n, positives, group_count, left_out)
