@@ -26,6 +26,7 @@ from isic_screen.evaluation.camera_probe import probe_camera  # noqa: E402
 from isic_screen.training.experiment import Experiment, Setting  # noqa: E402
 from isic_screen.training.progress import say  # noqa: E402
 from isic_screen.training.recipe import FineTuneRecipe, HeadRecipe, load_recipe  # noqa: E402
+from isic_screen.training.run import START  # noqa: E402
 from isic_screen.training.whole_network import WholeNetwork  # noqa: E402
 
 BASE = "base"
@@ -117,7 +118,10 @@ def _cross_validate(
         recipe = load_recipe(entry.get("recipe", base["recipe"]), [*overrides, *given.set])
     out = given.out / name
     out.mkdir(parents=True, exist_ok=True)
-    setting = Setting(out, given.cache, torch.device(given.device), given.workers, resume=True)
+    # What goes on from an earlier run goes on from the one that the shipped model started from.
+    teachers = (given.shipped / START,) if isinstance(recipe, FineTuneRecipe) and recipe.from_teacher else ()
+    device = torch.device(given.device)
+    setting = Setting(out, given.cache, device, given.workers, resume=True, teachers=teachers)
     if isinstance(recipe, HeadRecipe):
         held_out = _with_camera(Experiment.prepare(data, recipe, setting))
     elif isinstance(recipe, FineTuneRecipe):

@@ -168,7 +168,7 @@ def _started(run: WholeNetwork, data: DataSet) -> WholeNetwork:
     _take_folder(first.setting, setting.start)
     folds = first.folds()
     for part in setting.only or (*range(1, recipe.folds + 1), 0):
-        say(f"Fold {part} of {recipe.folds}" if part else f"All images: {_count(first.rows)}.")
+        say(f"Start: fold {part} of {recipe.folds}" if part else f"Start: all images, {_count(first.rows)}.")
         file = f"folds/fold-{part}.safetensors" if part else FINAL
         # Not judged: its networks are only started from.
         first.fit(first.rows[folds != part - 1], first.setting.out / file)
