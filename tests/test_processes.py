@@ -142,8 +142,8 @@ def test_a_batch_that_cannot_be_shared_evenly_is_a_sentence(lesion_folder, tmp_p
     said = _run(
         2,
         *("train/run.py", "--data", lesion_folder, "--out", tmp_path / "out", "--cache", tmp_path, *QUICK),
-        *("--set", "batch_size=7"),
+        *("--set", "batch_size=6"),
         status=1,
     )
-    assert "--set batch_size=8" in said
+    assert "evenly and in pairs, for mixup: --set batch_size=8" in said
     shutil.rmtree(tmp_path / "out")
