@@ -48,7 +48,14 @@ def _train(data: Path, folder: Path, *more: str, **options) -> subprocess.Comple
 def _stopped_at(file: str, data: Path, folder: Path, by: signal.Signals) -> subprocess.CompletedProcess[str]:
     """A run that is sent a signal as soon as `file` is there."""
     with subprocess.Popen(
-        _command(data, folder), cwd=ROOT, env=ENVIRONMENT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        _command(data, folder),
+        cwd=ROOT,
+        env=ENVIRONMENT,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        # Where the tests run in a shell's background, Ctrl-C is ignored, and that would be inherited.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         deadline = time.monotonic() + 200
         while not list(folder.glob(file)) and process.poll() is None and time.monotonic() < deadline:
