@@ -1,6 +1,7 @@
 import math
 from dataclasses import replace
 from itertools import pairwise
+from threading import get_ident
 
 import numpy as np
 import pytest
@@ -12,8 +13,8 @@ from isic_screen.errors import RecipeError, TrainingError
 from isic_screen.network import ScreenNet, build_network
 from isic_screen.training.checkpoint import load_checkpoint, save_checkpoint
 from isic_screen.training.distortion import Distortion
-from isic_screen.training.draws import TrainingImages
-from isic_screen.training.fine_tuning import WithDiagnosis, _own_shares, fine_tune, screening_loss
+from isic_screen.training.draws import TrainingImages, ahead
+from isic_screen.training.fine_tuning import WithDiagnosis, _own_shares, _Run, fine_tune, screening_loss
 from isic_screen.training.precision import FastDepthwise, gradient_of_inputs, gradient_of_weight
 from isic_screen.training.recipe import load_recipe
 from isic_screen.training.sampling import NO_DIAGNOSIS, draw
@@ -219,6 +220,56 @@ def test_a_killed_run_resumes_to_the_result_of_an_uninterrupted_one(images, tmp_
     assert [row["train_loss"] for row in found] == [row["train_loss"] for row in expected]
     for name, tensor in whole.state_dict().items():
         assert torch.equal(tensor, resumed.state_dict()[name]), name
+
+
+def test_a_finished_checkpoint_keeps_the_weights_and_nothing_to_go_on_with(images, tmp_path):
+    recipe, file = replace(RECIPE, epochs=1), tmp_path / "c.safetensors"
+    fine_tune(network := _network(), images, recipe, device=CPU, checkpoint=file, quiet=True)
+    kept = load_checkpoint(file, "")
+    assert (kept.module, kept.optimizer["state"], len(kept.history)) == ({}, {}, 1)
+    assert all(torch.equal(tensor, kept.best[f"network.{name}"]) for name, tensor in network.state_dict().items())
+    weights = sum(tensor.nbytes for tensor in kept.best.values())
+    assert weights < file.stat().st_size < 1.1 * weights
+
+
+def test_batches_made_ahead_train_to_the_same_weights(images, monkeypatch):
+    """As on a GPU, where another thread makes them."""
+    expected = fine_tune(plain := _network(), images, replace(RECIPE, mixup=0.4), device=CPU, quiet=True)
+    made = []
+
+    def batches(run, epoch, drawn, random):
+        def noted():
+            for batch in own(run, epoch, drawn, random):
+                made.append(get_ident())
+                yield batch
+
+        return ahead(noted())
+
+    own = _Run._batches
+    monkeypatch.setattr(_Run, "_batches", batches)
+    found = fine_tune(network := _network(), images, replace(RECIPE, mixup=0.4), device=CPU, quiet=True)
+    assert len(made) == RECIPE.epochs * RECIPE.epoch_images // RECIPE.batch_size
+    assert get_ident() not in made
+    assert [row["train_loss"] for row in found] == [row["train_loss"] for row in expected]
+    assert all(torch.equal(tensor, network.state_dict()[name]) for name, tensor in plain.state_dict().items())
+
+
+def test_items_come_in_order_one_ahead_and_an_error_in_its_place():
+    made = []
+
+    def items():
+        for number in range(3):
+            made.append(number)
+            yield number
+        raise ValueError("the fourth")
+
+    found = ahead(items())
+    assert next(found) == 0
+    assert next(found) == 1
+    assert next(found) == 2
+    with pytest.raises(ValueError, match="the fourth"):
+        next(found)
+    assert list(ahead(iter(()))) == []
 
 
 def test_another_runs_checkpoint_is_refused(images, tmp_path):

@@ -1,7 +1,9 @@
 """Where an epoch's images come from: distorted anew for every batch, or maps of the frozen stages from disk."""
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -14,6 +16,19 @@ from isic_screen.training.recipe import FineTuneRecipe
 from isic_screen.training.sampling import draw
 from isic_screen.training.schedule import size_at
 from isic_screen.training.stem import StemRounds
+
+
+T = TypeVar("T")
+
+
+def ahead(items: Iterator[T]) -> Iterator[T]:
+    """The same items, each made in another thread while the one before it is used."""
+    end = object()
+    with ThreadPoolExecutor(1) as other:
+        waiting = other.submit(next, items, end)
+        while (item := waiting.result()) is not end:
+            waiting = other.submit(next, items, end)
+            yield item  # type: ignore[misc]
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ held-out images stay held out, and all images can go into the final model.
 
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,16 +23,16 @@ from tqdm import tqdm
 from isic_screen.errors import RecipeError, TrainingError
 from isic_screen.network import ScreenNet
 from isic_screen.processes import ALONE, Processes
-from isic_screen.training.checkpoint import Checkpoint, StateDict, load_checkpoint, save_checkpoint
+from isic_screen.training.checkpoint import Checkpoint, StateDict, ended, load_checkpoint, save_checkpoint
 from isic_screen.training.distortion import Part
-from isic_screen.training.draws import Distorted, Draws, FromStem, TrainingImages
-from isic_screen.training.precision import FastDepthwise, amp_dtype, autocast
+from isic_screen.training.draws import Distorted, Draws, FromStem, TrainingImages, ahead
+from isic_screen.training.precision import amp_dtype, autocast, fast_depthwise
 from isic_screen.training.progress import say
 from isic_screen.training.recipe import FineTuneRecipe
 from isic_screen.training.sampling import DIAGNOSES, NO_DIAGNOSIS
 from isic_screen.training.schedule import rate_at
 from isic_screen.training.stem import other_stages
-from isic_screen.training.whole_batch import WholeBatch
+from isic_screen.training.whole_batch import whole_batch
 
 _MOMENTS = (0.9, 0.99)  # a short run: AdamW's usual 0.999 would average over half of it
 
@@ -150,12 +151,13 @@ def fine_tune(
 
     if resume and checkpoint is not None and checkpoint.is_file():
         saved = load_checkpoint(checkpoint, fingerprint)
-        module.load_state_dict(saved.module)
-        average.module.load_state_dict(saved.best)
-        optimizer.load_state_dict(saved.optimizer)
-        if saved.scaler:
-            scaler.load_state_dict(saved.scaler)
         history = saved.history
+        average.module.load_state_dict(saved.best)
+        if len(history) < recipe.epochs:
+            module.load_state_dict(saved.module)
+            optimizer.load_state_dict(saved.optimizer)
+            if saved.scaler:
+                scaler.load_state_dict(saved.scaler)
         say(f"Resumed after epoch {len(history)}.", quiet=quiet)
 
     parallel = processes.parallel(module)
@@ -174,25 +176,39 @@ def fine_tune(
     while len(history) < recipe.epochs:
         history.append(run.epoch(len(history) + 1, images, quiet))
         say(_table_row(history[-1]), quiet=quiet)
-        if start is not None and len(history) == recipe.epochs:
+        finished = len(history) == recipe.epochs
+        if start is not None and finished:
             average.module.load_state_dict(between(average.module.state_dict(), start, recipe.start_share))
         if checkpoint is not None and processes.main:
-            save_checkpoint(
-                checkpoint,
-                Checkpoint(
+            best = average.module.state_dict()
+            if finished:  # the rest was kept to go on with: three quarters of the file
+                state = ended(fingerprint, history, best)
+            else:
+                state = Checkpoint(
                     fingerprint=fingerprint,
                     history=history,
                     best_epoch=len(history),
                     module=module.state_dict(),
-                    best=average.module.state_dict(),
+                    best=best,
                     optimizer=optimizer.state_dict(),
                     scheduler={},
                     scaler=scaler.state_dict(),
-                ),
-            )
+                )
+            save_checkpoint(checkpoint, state)
     module.load_state_dict(average.module.state_dict())
     network.eval()
     return history
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """One process's share of a batch of `total` images: what the network is given, which of the TrainingImages it is,
+    and how much of each stays itself (`_own_shares`)."""
+
+    inputs: Tensor
+    places: NDArray[np.int64]
+    own: Tensor
+    total: int
 
 
 @dataclass(frozen=True)
@@ -225,11 +241,14 @@ class _Run:
         steps, before = self.steps[epoch - 1], sum(self.steps[: epoch - 1])
         self.module.train()
         losses, logits = [], []
-        for step, some in enumerate(
-            tqdm(np.split(drawn, steps), desc=f"Epoch {epoch}", unit="batch", leave=False, disable=quiet)
+        batches = self._batches(epoch, np.split(drawn, steps), random)
+        if self.device.type != "cpu":  # its kernels leave the processor time to compress and draw the next images
+            batches = ahead(batches)
+        for step, batch in enumerate(
+            tqdm(batches, desc=f"Epoch {epoch}", unit="batch", total=steps, leave=False, disable=quiet)
         ):
             self._set_rates(before + step)
-            loss, output = self._step(images, epoch, some, random)
+            loss, output = self._step(images, batch)
             if not math.isfinite(loss):
                 raise TrainingError(
                     f"The loss became {loss} in epoch {epoch}, batch {step + 1}. Lower learning_rate, or turn mixed "
@@ -250,24 +269,31 @@ class _Run:
             "seconds": time.perf_counter() - started,
         }
 
-    def _step(
-        self, images: TrainingImages, epoch: int, drawn: NDArray[np.int64], random: np.random.Generator
-    ) -> tuple[float, NDArray[np.float32]]:
-        """This process's share of one batch: its loss and its melanoma logits."""
-        total = len(drawn)
-        share = self.processes.share(total)
-        drawn = drawn[share]
-        places = self.draws.places(epoch, drawn)
-        batch = self.draws.inputs(epoch, drawn, random, Part(share.start, share.stop, total))
-        own = _own_shares(self.recipe.mixup, total, random)[share.start : share.stop].to(self.device)
+    def _batches(self, epoch: int, drawn: list[NDArray[np.int64]], random: np.random.Generator) -> Iterator[_Batch]:
+        """This process's share of every batch of an epoch."""
+        for some in drawn:
+            total = len(some)
+            share = self.processes.share(total)
+            mine = some[share]
+            inputs = self.draws.inputs(epoch, mine, random, Part(share.start, share.stop, total))
+            own = _own_shares(self.recipe.mixup, total, random)[share.start : share.stop].to(self.device)
+            yield _Batch(inputs, self.draws.places(epoch, mine), own, total)
+
+    def _step(self, images: TrainingImages, batch: _Batch) -> tuple[float, NDArray[np.float32]]:
+        """Train on this process's share of one batch; returns its loss and its melanoma logits."""
+        inputs, places, own = batch.inputs, batch.places, batch.own
         if self.recipe.mixup:
-            other = 1 - own.to(batch.dtype).reshape(-1, 1, 1, 1)
-            batch = batch.lerp(swapped(batch), other).contiguous(memory_format=torch.channels_last)
+            other = 1 - own.to(inputs.dtype).reshape(-1, 1, 1, 1)
+            inputs = inputs.lerp(swapped(inputs), other).contiguous(memory_format=torch.channels_last)
         targets = torch.from_numpy(images.targets[places]).float().to(self.device)
         diagnoses = torch.from_numpy(images.diagnoses[places]).to(self.device)
         self.optimizer.zero_grad(set_to_none=True)
-        with autocast(self.device, self.dtype), FastDepthwise(), WholeBatch(self.processes, total):
-            logits, diagnosis_logits = self.parallel(batch, self.stages)
+        with (
+            autocast(self.device, self.dtype),
+            fast_depthwise(self.device),
+            whole_batch(self.processes, batch.total),
+        ):
+            logits, diagnosis_logits = self.parallel(inputs, self.stages)
         logits, diagnosis_logits = logits.float(), diagnosis_logits.float()
         loss = screening_loss(logits, diagnosis_logits, targets, diagnoses, self.recipe, own)
         if self.recipe.mixup:

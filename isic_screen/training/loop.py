@@ -20,7 +20,7 @@ from isic_screen.training.checkpoint import Checkpoint, load_checkpoint, save_ch
 from isic_screen.training.precision import amp_dtype, autocast
 from isic_screen.training.progress import say
 from isic_screen.training.recipe import HeadRecipe
-from isic_screen.training.whole_batch import WholeBatch
+from isic_screen.training.whole_batch import whole_batch
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ def _train_epoch(
     for step, (inputs, targets, batch_size) in enumerate(batches):
         inputs, targets = inputs.to(device), targets.to(device)
         optimizer.zero_grad(set_to_none=True)
-        with autocast(device, dtype), WholeBatch(processes, batch_size):
+        with autocast(device, dtype), whole_batch(processes, batch_size):
             logits = module(inputs)
         # Outside autocast: the exponentials of the loss need fp32.
         losses = binary_cross_entropy_with_logits(logits.float(), targets, pos_weight=weight, reduction="sum")

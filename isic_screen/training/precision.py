@@ -1,5 +1,6 @@
 """Automatic mixed precision: which number format this device is fast in."""
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -25,6 +26,11 @@ def autocast(device: torch.device, dtype: torch.dtype) -> torch.autocast:
     """The autocast context for `dtype`; for fp32 it changes nothing."""
     lower = dtype != torch.float32
     return torch.autocast(device.type, dtype if lower else None, enabled=lower)
+
+
+def fast_depthwise(device: torch.device) -> AbstractContextManager[Any]:
+    """`FastDepthwise` where it is of use; elsewhere nothing, as it would take time from every call of torch."""
+    return FastDepthwise() if device.type == "cpu" else nullcontext()
 
 
 class FastDepthwise(TorchFunctionMode):

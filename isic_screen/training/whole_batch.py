@@ -4,6 +4,7 @@ Each process would else normalise by the statistics of its own few images (4 of 
 dropout mask of its own: the model would depend on how many processes trained it.
 """
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -12,6 +13,11 @@ from torch.nn.functional import batch_norm, dropout
 from torch.overrides import TorchFunctionMode
 
 from isic_screen.processes import Processes
+
+
+def whole_batch(processes: Processes, total: int) -> AbstractContextManager[Any]:
+    """`WholeBatch` where several processes share one; elsewhere nothing, as it would take time from every call."""
+    return WholeBatch(processes, total) if processes.count > 1 else nullcontext()
 
 
 class WholeBatch(TorchFunctionMode):
