@@ -19,7 +19,7 @@ from isic_screen.training.draws import Lessons
 from isic_screen.training.earlier_runs import EarlierRun
 from isic_screen.training.experiment import Setting
 from isic_screen.training.fine_tuning import WithDiagnosis, lesson_loss
-from isic_screen.training.recipe import FineTuneRecipe, load_recipe, load_start
+from isic_screen.training.recipe import FineTuneRecipe, load_recipe, load_starts
 from isic_screen.training.run import _started, train
 from isic_screen.training.teachers import lessons_of
 from isic_screen.training.whole_network import WholeNetwork
@@ -180,7 +180,7 @@ def test_a_run_without_a_teacher_trains_one_to_start_from(lesion_folder, cache, 
     start = _recipe("from_teacher=false", "seed=3")
     recipe = _recipe("start_share=1.0")  # nothing is kept but the start: the whole run is its networks, judged
     about = load_about(ROOT / "train" / "about.toml")
-    setting = Setting(tmp_path / "out", cache, CPU, 2, start=start)
+    setting = Setting(tmp_path / "out", cache, CPU, 2, starts=(start,))
     model = load_model(train([lesion_folder], recipe, about, setting))
     first = EarlierRun.of(tmp_path / "out" / "start")
     assert first.recipe == start
@@ -206,13 +206,25 @@ def test_a_run_without_anything_to_start_from_says_so(data, cache, tmp_path, cap
     assert "Warning: the recipe goes on from a finished run, and there is none" in capsys.readouterr().err
 
 
-def test_the_start_takes_the_same_overrides():
+def test_what_is_started_from_has_started_from_a_run_before_it(lesion_folder, cache, tmp_path):
+    """Each keeps nothing but its start, so that all are the first."""
+    first, second = _recipe("from_teacher=false", "seed=3"), _recipe("start_share=1.0", "seed=4")
+    setting = Setting(tmp_path / "out", cache, CPU, 2, starts=(second, first), only=(1,))
+    train([lesion_folder], _recipe("start_share=1.0"), load_about(ROOT / "train" / "about.toml"), setting)
+    name, runs = "folds/fold-1.safetensors", [tmp_path / "out" / "start" / "start"]
+    runs += [runs[0].parent, runs[0].parent.parent]
+    assert [EarlierRun.of(run).recipe.seed for run in runs] == [3, 4, 0]
+    ended = [EarlierRun.of(run).weights(name) for run in runs]
+    assert all(torch.equal(end[key], ended[0][key]) for end in ended for key in ended[0] if "num_b" not in key)
+
+
+def test_the_runs_to_start_from_take_the_same_overrides():
     overrides = ["backbone=efficientnet_b3", "epochs=2"]
-    start = load_start(load_recipe("screen", overrides), overrides)
-    assert start == load_recipe("lite2", overrides)
+    starts = load_starts(load_recipe("screen", overrides), overrides)
+    assert starts == (load_recipe("lite2-again", overrides), load_recipe("lite2", overrides))
     for line in ("from_teacher=false", 'start_recipe=""'):
-        assert load_start(load_recipe("screen", [line]), [line]) is None
-    assert load_start(load_recipe("paper")) is None
+        assert load_starts(load_recipe("screen", [line]), [line]) == ()
+    assert load_starts(load_recipe("paper")) == ()
     for recipe, sentence in (
         (_recipe("start_recipe=lite2"), "trains other networks"),
         (load_recipe("screen", ["start_recipe=paper"]), "trains other networks"),
@@ -220,7 +232,10 @@ def test_the_start_takes_the_same_overrides():
         (load_recipe("screen", ["start_recipe=nowhere"]), "no recipe 'nowhere'"),
     ):
         with pytest.raises(RecipeError, match=sentence):
-            load_start(recipe)
+            load_starts(recipe)
+    circle = ["start_recipe=screen"]
+    with pytest.raises(RecipeError, match="screen wants to start from itself, by way of screen"):
+        load_starts(load_recipe("screen", circle), circle)
 
 
 def test_what_cannot_teach_is_told_before_anything_is_decoded(data, cache, teacher, tmp_path):

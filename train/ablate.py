@@ -23,6 +23,7 @@ from isic_screen.data.tables import DataSet, read_sources  # noqa: E402
 from isic_screen.errors import ScreenError  # noqa: E402
 from isic_screen.evaluation.ablation import compare, table_of  # noqa: E402
 from isic_screen.evaluation.camera_probe import probe_camera  # noqa: E402
+from isic_screen.training.earlier_runs import EarlierRun  # noqa: E402
 from isic_screen.training.experiment import Experiment, Setting  # noqa: E402
 from isic_screen.training.progress import say  # noqa: E402
 from isic_screen.training.recipe import FineTuneRecipe, HeadRecipe, load_recipe  # noqa: E402
@@ -118,8 +119,7 @@ def _cross_validate(
         recipe = load_recipe(entry.get("recipe", base["recipe"]), [*overrides, *given.set])
     out = given.out / name
     out.mkdir(parents=True, exist_ok=True)
-    # What goes on from an earlier run goes on from the one that the shipped model started from.
-    teachers = (given.shipped / START,) if isinstance(recipe, FineTuneRecipe) and recipe.from_teacher else ()
+    teachers = (_start_of(recipe, given.shipped),) if isinstance(recipe, FineTuneRecipe) and recipe.from_teacher else ()
     device = torch.device(given.device)
     setting = Setting(out, given.cache, device, given.workers, resume=True, teachers=teachers)
     if isinstance(recipe, HeadRecipe):
@@ -130,6 +130,14 @@ def _cross_validate(
     else:
         raise TypeError(f"a recipe of an unknown kind: {type(recipe).__name__}")
     return held_out
+
+
+def _start_of(recipe: FineTuneRecipe, shipped: Path) -> Path:
+    """The run by the recipe's `start_recipe` among those that the shipped one went on from, one inside the other."""
+    wanted, folder = load_recipe(recipe.start_recipe), shipped / START
+    while EarlierRun.of(folder).recipe != wanted:
+        folder = folder / START
+    return folder
 
 
 def _with_camera(run: Experiment) -> pd.DataFrame:

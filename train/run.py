@@ -19,7 +19,7 @@ import torch  # noqa: E402
 from isic_screen.errors import ScreenError  # noqa: E402
 from isic_screen.processes import launched  # noqa: E402
 from isic_screen.training.about import load_about  # noqa: E402
-from isic_screen.training.recipe import load_recipe, load_start  # noqa: E402
+from isic_screen.training.recipe import load_recipe, load_starts  # noqa: E402
 from isic_screen.training.run import RECIPE_FILE, Setting, train  # noqa: E402
 
 
@@ -96,7 +96,7 @@ def main() -> int:
             processes=processes,
             teachers=tuple(given.teacher),
             members=tuple(given.member),
-            start=None if earlier else load_start(recipe, overrides),
+            starts=() if earlier else load_starts(recipe, overrides),
             eight_bits=given.eight_bits,
             only=tuple(given.only),
             # As it makes the model from nothing: a run that was resumed is the same run.

@@ -17,7 +17,6 @@ from isic_screen.training.sampling import draw
 from isic_screen.training.schedule import size_at
 from isic_screen.training.stem import StemRounds
 
-
 T = TypeVar("T")
 
 

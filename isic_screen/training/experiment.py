@@ -41,8 +41,9 @@ class Setting:
     teachers: tuple[Path, ...] = ()
     members: tuple[Path, ...] = ()
     """Folders of finished runs (see earlier_runs.py), for fine-tuning."""
-    start: FineTuneRecipe | None = None
-    """Of a run that is trained first, in a folder inside `out`, to be the teacher where there is none."""
+    starts: tuple[FineTuneRecipe, ...] = ()
+    """Of runs that are trained first, each in a folder inside that of the run before it, where there is no teacher: the
+    first is to teach this run, the second the first, and so on."""
     eight_bits: bool = False
     """Whether the model file holds large weights in eight bits instead of sixteen."""
     only: tuple[int, ...] = ()

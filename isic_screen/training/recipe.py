@@ -227,19 +227,26 @@ def load_recipe(name_or_file: str, overrides: Sequence[str] = ()) -> Recipe:
     return _KINDS[method].from_table(table, origin)
 
 
-def load_start(recipe: Recipe, overrides: Sequence[str] = ()) -> FineTuneRecipe | None:
-    """The recipe that `recipe` wants a run of to start from, with the same overrides; None where it wants none.
+def load_starts(recipe: Recipe, overrides: Sequence[str] = ()) -> tuple[FineTuneRecipe, ...]:
+    """The recipes of the runs that `recipe` wants trained before it, with the same overrides: first that of the run
+    that it starts from, then that of the one before, and so on. () where it wants none.
 
-    Raises RecipeError as `load_recipe`, and for one whose networks are built otherwise.
+    Raises RecipeError as `load_recipe`, for recipes whose networks are built otherwise, and for a circle of them.
     """
-    if not isinstance(recipe, FineTuneRecipe) or not recipe.from_teacher or not recipe.start_recipe:
-        return None
-    start = load_recipe(recipe.start_recipe, overrides)
-    if not isinstance(start, FineTuneRecipe) or not recipe.same_shape(start):
-        raise RecipeError(f"start_recipe: {recipe.start_recipe} trains other networks than the recipe, not its start.")
-    if (recipe.folds, recipe.split) != (start.folds, start.split):
-        raise RecipeError(f"start_recipe: {recipe.start_recipe} has other folds than the recipe.")
-    return start
+    found: list[FineTuneRecipe] = []
+    names: list[str] = []
+    while isinstance(recipe, FineTuneRecipe) and recipe.from_teacher and (name := recipe.start_recipe):
+        if name in names:
+            raise RecipeError(f"start_recipe: {name} wants to start from itself, by way of {', '.join(names)}.")
+        start = load_recipe(name, overrides)
+        if not isinstance(start, FineTuneRecipe) or not recipe.same_shape(start):
+            raise RecipeError(f"start_recipe: {name} trains other networks than the recipe, not its start.")
+        if (recipe.folds, recipe.split) != (start.folds, start.split):
+            raise RecipeError(f"start_recipe: {name} has other folds than the recipe.")
+        names.append(name)
+        found.append(start)
+        recipe = start
+    return tuple(found)
 
 
 def _parse(text: str) -> Any:

@@ -160,19 +160,22 @@ def _started(run: WholeNetwork, data: DataSet) -> WholeNetwork:
     setting, recipe = run.setting, run.recipe
     if not recipe.from_teacher or setting.teachers or setting.members:
         return run
-    if setting.start is None:
+    if not setting.starts:
         say("Warning: the recipe goes on from a finished run, and there is none: it starts from ImageNet's weights.")
         return run
     say(f"First a run to start from, by the recipe {recipe.start_recipe}.")
-    first = WholeNetwork.prepare(data, setting.start, replace(setting, out=setting.out / START))
-    _take_folder(first.setting, setting.start)
+    start, *before = setting.starts
+    first = WholeNetwork.prepare(data, start, replace(setting, out=setting.out / START, starts=tuple(before)))
+    _take_folder(first.setting, start)
+    first = _started(first, data)
     folds = first.folds()
     for part in setting.only or (*range(1, recipe.folds + 1), 0):
-        say(f"Start: fold {part} of {recipe.folds}" if part else f"Start: all images, {_count(first.rows)}.")
+        place = f"fold {part} of {recipe.folds}" if part else f"all images, {_count(first.rows)}."
+        say(f"{recipe.start_recipe}: {place}")
         file = f"folds/fold-{part}.safetensors" if part else FINAL
         # Not judged: its networks are only started from.
         first.fit(first.rows[folds != part - 1], first.setting.out / file)
-    say(f"Now the run itself, from {first.setting.out}.")
+    say(f"Now what starts from {first.setting.out}.")
     return replace(run, teachers=(EarlierRun.of(first.setting.out),))
 
 
