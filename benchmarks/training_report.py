@@ -1,8 +1,8 @@
-"""The figures of benchmarks/kill_training.py and benchmarks/growth.py as tables in docs/training.md.
+"""The figures of the benchmarks kill_training, growth and gpu_training as tables in docs/training.md.
 
     python -m benchmarks.training_report
 
-Both benchmarks call it when they have written their results; a test checks that it changes nothing.
+The first two call it when they have written their results; a test checks that it changes nothing.
 """
 
 import json
@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import RESULTS, ROOT
+from isic_screen.training.recipe import FineTuneRecipe, load_recipe, load_starts
 
 DOCUMENT = ROOT / "docs" / "training.md"
 
-EPOCHS, DRAWS, NETWORKS = 28, 3_000, 6
-"""Of the screen recipe: five folds and the last training."""
 CHALLENGE = 33_126
 """Images of ISIC 2020."""
 CORES_AN_H100 = 16
@@ -55,7 +54,8 @@ def machines_table(result: dict[str, Any]) -> str:
     stages, images = result["sizes"][-1]["stages"], CHALLENGE
     decode = 2 * stages["decode"]["ms_an_image"]  # on two cores
     distort = stages["distortion"]["ms_an_image"]
-    draws = EPOCHS * DRAWS * NETWORKS
+    draws, networks = draws_of_the_recipe()
+    draws *= networks
     rows = [
         "| | on one core, a photo | photos | 2 cores | one H100, 16 cores | eight, 128 cores |",
         "| --- | --- | --- | --- | --- | --- |",
@@ -68,11 +68,47 @@ def machines_table(result: dict[str, Any]) -> str:
         hours = [cost * count / 3.6e6 / cores for cores in (2, CORES_AN_H100, 8 * CORES_AN_H100)]
         told = " | ".join(_time(3600 * each) for each in hours)
         rows.append(f"| {name} | {cost:.1f} ms | {count:,} | {told} |")
+    rate = _rates(json.loads((RESULTS / "gpu_training.json").read_text(encoding="utf-8")))
     network = stages["training_steps"]["ms_an_image"] * draws / 1000
     rows.append(
-        f"| the network's training steps, augmentation with it | | {draws:,} | {_time(network)} | not measured | |"
+        f"| training, every image distorted anew | | {draws:,} | {_time(network)} | "
+        f"{_time(draws / rate[8, 32, True])}, all {networks} networks at a time | "
+        f"{_time(draws / networks / rate[1, 32, True])}, a network on each of {networks} |"
     )
     return "\n".join(rows)
+
+
+def draws_of_the_recipe() -> tuple[int, int]:
+    """Images that each network of the recipe `screen` is trained on, those of its starts among them; and how many
+    networks a run trains."""
+    recipe = load_recipe("screen")
+    if not isinstance(recipe, FineTuneRecipe):
+        raise TypeError("the recipe screen trains no whole network")
+    goes = (recipe, *load_starts(recipe))
+    return sum(go.epochs * go.epoch_images for go in goes), recipe.folds + 1
+
+
+def gpu_table(result: dict[str, Any]) -> str:
+    """Images a second that a GPU trains on."""
+    rows = [
+        f"| {result['device']}, {result['cores']} cores | frozen stages | size | batch | images a second |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for case in result["cases"]:
+        several = "one network" if case["processes"] == 1 else f"{case['processes']} networks at a time"
+        how = "" if case["made_ahead"] else ", each batch made when it is wanted"
+        values = " | ".join(f"{case[name]:,}" for name in ("frozen_stages", "size", "batch", "images_a_second"))
+        rows.append(f"| {several}{how} | {values} |")
+    return "\n".join(rows)
+
+
+def _rates(result: dict[str, Any]) -> dict[tuple[int, int, bool], int]:
+    """Images a second with all stages, by processes, batch, and whether batches are made ahead."""
+    return {
+        (case["processes"], case["batch"], case["made_ahead"]): case["images_a_second"]
+        for case in result["cases"]
+        if not case["frozen_stages"]
+    }
 
 
 def _row(name: str, cases: list[dict[str, Any]], value: Callable[[dict[str, Any]], str]) -> str:
@@ -94,6 +130,7 @@ TABLES = {
     "kills": (kills_table, "kill_training"),
     "growth": (growth_table, "growth"),
     "machines": (machines_table, "growth"),
+    "gpu": (gpu_table, "gpu_training"),
 }
 
 

@@ -10,7 +10,9 @@ class CurveTexts:
     ROC_ACROSS = "Healthy people recalled (1 - specificity), %"
     ROC_UP = "Melanomas found (sensitivity), %"
     ROC_CAPTION = (
-        "Counted on the held-out images. The cross is the 95 % interval of each rate. Guessing follows the dotted line."
+        "Counted on the held-out images. The cross is the 95 % interval of each rate. Guessing follows the dotted "
+        "line. The ROC AUC under “About the model” can differ from this area in the third digit: for it, no photo "
+        "took part in the calibration of its own probability."
     )
     CONFUSION_TITLE = "What was counted at this threshold"
     CONFUSION_CAPTION = "Held-out images by truth and answer; in small print, the people to expect of 1,000."

@@ -11,7 +11,8 @@ class GermanCurveTexts(CurveTexts):
     ROC_UP = "Gefundene Melanome (Sensitivität), %"
     ROC_CAPTION = (
         "Gezählt an zurückgehaltenen Bildern. Das Kreuz ist das 95-%-Intervall beider Raten. Raten folgt der "
-        "gepunkteten Linie."
+        "gepunkteten Linie. Die ROC-AUC unter „Über das Modell“ kann in der dritten Stelle von dieser Fläche "
+        "abweichen: für sie war kein Foto an der Kalibrierung seiner eigenen Wahrscheinlichkeit beteiligt."
     )
     CONFUSION_TITLE = "Was bei dieser Schwelle gezählt wurde"
     CONFUSION_CAPTION = (
