@@ -103,10 +103,11 @@ def main() -> None:
                 stages[stage.__name__] = measured = run_alone(stage, case)
                 print(size, stage.__name__, measured, flush=True)
             found.append({"images": size, **described, "pixels": case.pixels, "stages": stages})
-    write_result("growth", {"model_images": given.model_images, "sizes": found})
-    FIGURE.parent.mkdir(exist_ok=True)
-    draw(found, FIGURE)
-    write_document()
+        # After each size: the next may take an hour, or the disk.
+        write_result("growth", {"model_images": given.model_images, "sizes": found})
+        FIGURE.parent.mkdir(exist_ok=True)
+        draw(found, FIGURE)
+        write_document()
 
 
 def make_set(case: Case, real: Path) -> dict[str, object]:

@@ -71,7 +71,7 @@ def machines_table(result: dict[str, Any]) -> str:
     rate = _rates(json.loads((RESULTS / "gpu_training.json").read_text(encoding="utf-8")))
     network = stages["training_steps"]["ms_an_image"] * draws / 1000
     rows.append(
-        f"| training, every image distorted anew | | {draws:,} | {_time(network)} | "
+        f"| training, augmentation with it | | {draws:,} | {_time(network)} | "
         f"{_time(draws / rate[8, 32, True])}, all {networks} networks at a time | "
         f"{_time(draws / networks / rate[1, 32, True])}, a network on each of {networks} |"
     )
