@@ -225,7 +225,7 @@ def _commands(model: Model) -> str:
     last = training["command"]
     data = re.match(r"python train/run\.py((?: --data \S+)+)", last)
     if training.get("teachers") and "--teacher" not in last:
-        return f"`{last}`, which first trains the network that this one starts from"
+        return f"`{last}`, which first trains the networks that this one starts from"
     if not training.get("members") or data is None:
         return f"`{last}`"
     typed = []
