@@ -41,13 +41,13 @@ def test_training_photos_are_near_1_and_others_far():
     assert (novelty.distance(torch.from_numpy(_features(seed=1)) + beside) > known.max()).all()
 
 
-def test_the_cut_off_lets_through_99_percent_of_every_source():
+def test_the_cut_off_lets_through_98_percent_of_every_source():
     distances = np.r_[np.arange(1000.0), np.arange(100.0) * 30]
     sources = np.r_[["large"] * 1000, ["small"] * 100]
     found = cut_off_of(distances, sources)
     for source in ("large", "small"):
-        assert (distances[sources == source] < found).mean() >= 0.99
-    assert found == np.quantile(distances[sources == "small"], 0.99)
+        assert (distances[sources == source] < found).mean() >= 0.98
+    assert found == np.quantile(distances[sources == "small"], 0.98)
 
 
 def test_too_few_photos_or_broken_features_are_refused():
