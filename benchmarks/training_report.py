@@ -54,8 +54,8 @@ def machines_table(result: dict[str, Any]) -> str:
     stages, images = result["sizes"][-1]["stages"], CHALLENGE
     decode = 2 * stages["decode"]["ms_an_image"]  # on two cores
     distort = stages["distortion"]["ms_an_image"]
-    draws, networks = draws_of_the_recipe()
-    draws *= networks
+    draws_each, networks = _draws_of_the_recipe()
+    draws = draws_each * networks
     rows = [
         "| | on one core, a photo | photos | 2 cores | one H100, 16 cores | eight, 128 cores |",
         "| --- | --- | --- | --- | --- | --- |",
@@ -71,14 +71,14 @@ def machines_table(result: dict[str, Any]) -> str:
     rate = _rates(json.loads((RESULTS / "gpu_training.json").read_text(encoding="utf-8")))
     network = stages["training_steps"]["ms_an_image"] * draws / 1000
     rows.append(
-        f"| training, augmentation with it | | {draws:,} | {_time(network)} | "
+        f"| training, every network distorting its own images | | {draws:,} | {_time(network)} | "
         f"{_time(draws / rate[8, 32, True])}, all {networks} networks at a time | "
-        f"{_time(draws / networks / rate[1, 32, True])}, a network on each of {networks} |"
+        f"{_time(draws_each / rate[1, 32, True])}, a network on each of {networks} |"
     )
     return "\n".join(rows)
 
 
-def draws_of_the_recipe() -> tuple[int, int]:
+def _draws_of_the_recipe() -> tuple[int, int]:
     """Images that each network of the recipe `screen` is trained on, those of its starts among them; and how many
     networks a run trains."""
     recipe = load_recipe("screen")

@@ -23,7 +23,8 @@ from benchmarks.measure import in_turns, write_result
 from isic_screen.network import build_network
 from isic_screen.training.distortion import Part
 from isic_screen.training.draws import Distorted, Draws, FromStem, TrainingImages
-from isic_screen.training.fine_tuning import WithDiagnosis, screening_loss
+from isic_screen.training.fine_tuning import WithDiagnosis
+from isic_screen.training.losses import screening_loss
 from isic_screen.training.precision import FastDepthwise, amp_dtype, autocast
 from isic_screen.training.recipe import FineTuneRecipe, load_recipe
 from isic_screen.training.sampling import DIAGNOSES

@@ -14,7 +14,8 @@ from isic_screen.network import ScreenNet, build_network
 from isic_screen.training.checkpoint import load_checkpoint, save_checkpoint
 from isic_screen.training.distortion import Distortion
 from isic_screen.training.draws import TrainingImages, ahead
-from isic_screen.training.fine_tuning import WithDiagnosis, _own_shares, _Run, fine_tune, screening_loss
+from isic_screen.training.fine_tuning import WithDiagnosis, _own_shares, _Run, fine_tune
+from isic_screen.training.losses import screening_loss
 from isic_screen.training.precision import FastDepthwise, gradient_of_inputs, gradient_of_weight
 from isic_screen.training.recipe import load_recipe
 from isic_screen.training.sampling import NO_DIAGNOSIS, draw

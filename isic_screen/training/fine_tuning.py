@@ -17,7 +17,6 @@ from sklearn.metrics import roc_auc_score
 from timm.optim import param_groups_layer_decay
 from timm.utils import ModelEmaV3
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 from tqdm import tqdm
 
 from isic_screen.errors import RecipeError, TrainingError
@@ -26,10 +25,11 @@ from isic_screen.processes import ALONE, Processes
 from isic_screen.training.checkpoint import Checkpoint, StateDict, ended, load_checkpoint, save_checkpoint
 from isic_screen.training.distortion import Part
 from isic_screen.training.draws import Distorted, Draws, FromStem, TrainingImages, ahead
+from isic_screen.training.losses import lesson_loss, screening_loss
 from isic_screen.training.precision import amp_dtype, autocast, fast_depthwise
 from isic_screen.training.progress import say
 from isic_screen.training.recipe import FineTuneRecipe
-from isic_screen.training.sampling import DIAGNOSES, NO_DIAGNOSIS
+from isic_screen.training.sampling import DIAGNOSES
 from isic_screen.training.schedule import rate_at
 from isic_screen.training.stem import other_stages
 from isic_screen.training.whole_batch import whole_batch
@@ -57,28 +57,6 @@ class WithDiagnosis(nn.Module):
         return self.network.head(features), self.diagnosis(features)
 
 
-def screening_loss(
-    logits: Tensor,
-    diagnosis_logits: Tensor,
-    targets: Tensor,
-    diagnoses: Tensor,
-    recipe: FineTuneRecipe,
-    shares: Tensor | None = None,
-) -> Tensor:
-    """Cross-entropy of the melanoma logit, with smoothed labels, plus the weighted one of the known diagnoses.
-
-    `shares` (N,) say how much each of the N labels counts; without them each counts 1.
-    """
-    smoothed = targets * (1 - recipe.label_smoothing) + recipe.label_smoothing / 2
-    loss = binary_cross_entropy_with_logits(logits, smoothed, weight=shares)
-    known = diagnoses != NO_DIAGNOSIS
-    each = cross_entropy(diagnosis_logits[known], diagnoses[known], reduction="none")
-    # Over the whole batch: a batch with few known diagnoses must not make each of them count for more. With none it is
-    # 0, and still there: processes that share a batch must all have a gradient of every weight.
-    total = each.sum() if shares is None else (each * shares[known]).sum()
-    return loss + recipe.diagnosis_weight * total / len(targets)
-
-
 def swapped(pairs: Tensor) -> Tensor:
     """A batch (N, ...) with the first and second of each two neighbours in each other's place."""
     return pairs.unflatten(0, (-1, 2)).flip(1).flatten(0, 1)
@@ -94,14 +72,6 @@ def between(end: StateDict, start: StateDict, share: float) -> StateDict:
         name: tensor.lerp(start[name].to(tensor), share) if tensor.is_floating_point() else tensor
         for name, tensor in end.items()
     }
-
-
-def lesson_loss(
-    logits: Tensor, diagnosis_logits: Tensor, melanoma: Tensor, diagnoses: Tensor, recipe: FineTuneRecipe
-) -> Tensor:
-    """`screening_loss` with the teachers' probabilities, (N,) and (N, D), in place of the labels."""
-    loss = binary_cross_entropy_with_logits(logits, melanoma)
-    return loss + recipe.diagnosis_weight * cross_entropy(diagnosis_logits, diagnoses)
 
 
 def fine_tune(

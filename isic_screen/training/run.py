@@ -170,8 +170,8 @@ def _started(run: WholeNetwork, data: DataSet) -> WholeNetwork:
     first = _started(first, data)
     folds = first.folds()
     for part in setting.only or (*range(1, recipe.folds + 1), 0):
-        place = f"fold {part} of {recipe.folds}" if part else f"all images, {_count(first.rows)}."
-        say(f"{recipe.start_recipe}: {place}")
+        place = f"fold {part} of {recipe.folds}" if part else f"all images, {_count(first.rows)}"
+        say(f"{recipe.start_recipe}: {place}.")
         file = f"folds/fold-{part}.safetensors" if part else FINAL
         # Not judged: its networks are only started from.
         first.fit(first.rows[folds != part - 1], first.setting.out / file)
