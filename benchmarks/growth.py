@@ -13,6 +13,7 @@ benchmarks/results/growth.json and the figure assets/benchmarks/growth.png.
 """
 
 import argparse
+import json
 import multiprocessing
 import os
 import tempfile
@@ -29,7 +30,7 @@ import torch
 from matplotlib.ticker import NullLocator
 from PIL import Image
 
-from benchmarks.measure import ROOT, write_result
+from benchmarks.measure import RESULTS, ROOT, write_result
 from benchmarks.training_report import write_document
 from isic_screen.calibration import fit_platt
 from isic_screen.data.splits import fold_rows
@@ -85,12 +86,14 @@ class Case:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES), metavar="N")
+    parser.add_argument(
+        "--sizes", type=int, nargs="+", default=list(SIZES), metavar="N", help="others keep what was measured before"
+    )
     parser.add_argument("--real", type=Path, default=ROOT.parent / "shared" / "data" / "isic2020", metavar="DIR")
     parser.add_argument("--folder", type=Path, metavar="DIR", help="where the sets are made; needs 25 GB free")
     parser.add_argument("--model-images", type=int, default=640, metavar="N")
     given = parser.parse_args()
-    found: list[dict[str, Any]] = []
+    found = measured_before()
     for size in given.sizes:
         with tempfile.TemporaryDirectory(dir=given.folder) as folder:
             # A table of 400,000 squares of 224 pixels takes 60 GB; tiles are hardly larger than 96.
@@ -102,12 +105,20 @@ def main() -> None:
             for stage in STAGES:
                 stages[stage.__name__] = measured = run_alone(stage, case)
                 print(size, stage.__name__, measured, flush=True)
-            found.append({"images": size, **described, "pixels": case.pixels, "stages": stages})
+            found[size] = {"images": size, **described, "pixels": case.pixels, "stages": stages}
         # After each size: the next may take an hour, or the disk.
-        write_result("growth", {"model_images": given.model_images, "sizes": found})
+        cases = [found[images] for images in sorted(found)]
+        write_result("growth", {"sizes": cases})
         FIGURE.parent.mkdir(exist_ok=True)
-        draw(found, FIGURE)
+        draw(cases, FIGURE)
         write_document()
+
+
+def measured_before() -> dict[int, dict[str, Any]]:
+    """What this benchmark found at each size of set, of those that it was asked for so far."""
+    if not (file := RESULTS / "growth.json").is_file():
+        return {}
+    return {case["images"]: case for case in json.loads(file.read_text(encoding="utf-8"))["sizes"]}
 
 
 def make_set(case: Case, real: Path) -> dict[str, object]:

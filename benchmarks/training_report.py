@@ -51,7 +51,7 @@ def growth_table(result: dict[str, Any]) -> str:
 
 def machines_table(result: dict[str, Any]) -> str:
     """What a run of the screen recipe on the whole challenge is bound by, from the cost of an image on one core."""
-    stages, images = result["sizes"][-1]["stages"], CHALLENGE
+    stages, images = next(case["stages"] for case in result["sizes"] if case["images"] == CHALLENGE), CHALLENGE
     decode = 2 * stages["decode"]["ms_an_image"]  # on two cores
     distort = stages["distortion"]["ms_an_image"]
     draws_each, networks = _draws_of_the_recipe()
