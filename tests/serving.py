@@ -1,5 +1,6 @@
-"""The real app in a process of its own, for tests that talk to it."""
+"""The real app in a process of its own, for tests that talk to it, and asynchronous work of theirs."""
 
+import asyncio
 import os
 import socket
 import subprocess
@@ -7,13 +8,17 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from tests.conftest import ROOT
 
 START_SECONDS = 120
+
+T = TypeVar("T")
 
 
 @contextmanager
@@ -33,6 +38,13 @@ def running_app(log: Path, *arguments: str) -> Iterator[str]:
         finally:
             app.terminate()
             app.wait(30)
+
+
+def run_apart(coroutine: Coroutine[None, None, T]) -> T:
+    """What it returns, from a thread of its own: Playwright keeps a loop running in that of the tests, where browser
+    tests came before."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, coroutine).result()
 
 
 def _wait_for(address: str, app: subprocess.Popen[bytes], log: Path) -> None:

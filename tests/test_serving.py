@@ -1,19 +1,13 @@
 """How the page is served: settings, login, headers, a path behind a proxy, MCP, and what is left behind: nothing."""
 
 import ast
-import asyncio
 import base64
 import gc
 import io
 import json
 import os
 import re
-import shutil
-import subprocess
-import sys
 import threading
-import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import gradio as gr
@@ -27,18 +21,14 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 
-from isic_screen.artifact import BUNDLED_MODEL
-from isic_screen.serving import Guard, Login, own_upload_folder, read_settings, swept, upload_folder
+from isic_screen.serving import Guard
 from isic_screen.serving import guard as guard_module
-from isic_screen.serving import settings as settings_module
 from isic_screen.serving.guard import BUSY, HEADERS, NO_ADDRESSES, TOO_LONG
 from isic_screen.serving.sentences import NO_ANSWER
-from isic_screen.serving.settings import SettingsError
-from isic_screen.serving.upload_folder import delete_older
 from tests.by_hand import Visitor, uploaded
 from tests.conftest import ROOT
 from tests.prefix_proxy import proxied
-from tests.serving import running_app
+from tests.serving import run_apart, running_app
 
 EXAMPLE = ROOT / "assets" / "examples" / "synthetic-irregular-lesion.jpg"
 PREFIX = "/derma"
@@ -61,12 +51,6 @@ def visitor(app):
     visitor.close()
 
 
-def _run(coroutine):
-    """In a thread of its own: Playwright keeps a loop running in this one, where the browser tests came before."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, coroutine).result()
-
-
 def jpeg():
     """A drawn lesion as a phone would save it, with where it was taken."""
     exif = Image.Exif()
@@ -76,99 +60,6 @@ def jpeg():
     with Image.open(EXAMPLE) as drawn:
         drawn.save(file, "JPEG", exif=exif)
     return file.getvalue()
-
-
-# What an operator may choose
-
-
-def test_without_options_or_variables_the_defaults_hold():
-    settings = read_settings([], {})
-    assert settings.model == BUNDLED_MODEL
-    assert (settings.host, settings.port, settings.root_path, settings.mcp, settings.login) == (None,) * 3 + (
-        False,
-        None,
-    )
-
-
-def test_an_option_goes_before_our_variable_and_that_before_gradios():
-    environment = {"GRADIO_ROOT_PATH": "/gradio", "GRADIO_MCP_SERVER": "True"}
-    assert read_settings([], environment).root_path == "/gradio"
-    assert read_settings([], environment).mcp is True
-    environment |= {
-        "ISIC_SCREEN_ROOT_PATH": "/ours/",
-        "ISIC_SCREEN_MCP": "off",
-        "ISIC_SCREEN_MODEL": "ours.safetensors",
-    }
-    ours = read_settings([], environment)
-    assert (ours.root_path, ours.mcp, ours.model.name) == ("/ours", False, "ours.safetensors")
-    given = read_settings(["--root-path", "/given", "--mcp", "--model", "given.safetensors"], environment)
-    assert (given.root_path, given.mcp, given.model.name) == ("/given", True, "given.safetensors")
-
-
-def test_an_empty_variable_counts_as_not_set():
-    names = ("MODEL", "ROOT_PATH", "MCP", "USER", "PASSWORD")
-    assert read_settings([], {f"ISIC_SCREEN_{name}": "" for name in names}) == read_settings([], {})
-
-
-@pytest.mark.parametrize(
-    ("arguments", "environment", "sentence"),
-    [
-        ([], {"ISIC_SCREEN_USER": "ward"}, "ISIC_SCREEN_PASSWORD is not"),
-        ([], {"ISIC_SCREEN_PASSWORD": "hush"}, "ISIC_SCREEN_USER is not"),
-        ([], {"ISIC_SCREEN_MCP": "perhaps"}, "write 1"),
-        (["--root-path", "derma"], {}, "begins with a slash"),
-        (["--mcp"], {"ISIC_SCREEN_USER": "ward", "ISIC_SCREEN_PASSWORD": "hush"}, "do not go together"),
-    ],
-)
-def test_a_setting_that_cannot_be_followed_is_a_sentence(arguments, environment, sentence):
-    with pytest.raises(SettingsError, match=sentence) as refused:
-        read_settings(arguments, environment)
-    assert "hush" not in str(refused.value)
-
-
-def test_mcp_with_a_package_that_gradio_cannot_use_is_a_sentence(monkeypatch):
-    monkeypatch.setattr(settings_module, "version", lambda _: "2.3.0")
-    with pytest.raises(SettingsError, match=r"mcp 1\.x, found 2\.3\.0"):
-        read_settings(["--mcp"], {})
-
-
-@pytest.mark.parametrize(
-    ("user", "password", "may_in"),
-    [("ward", "hush", True), ("ward", "hush!", False), ("Ward", "hush", False), ("ward", "", False), ("", "", False)],
-)
-def test_only_the_right_user_with_the_right_password_may_in(user, password, may_in):
-    assert Login("ward", "hush")(user, password) is may_in
-
-
-def test_letters_outside_ascii_can_be_compared():
-    assert Login("ärztin", "größe")("ärztin", "größe")
-    assert not Login("ärztin", "größe")("ärztin", "grösse")
-
-
-def test_a_password_is_never_shown():
-    login = Login("ward", "hush")
-    assert "hush" not in f"{login!r} {login}"
-
-
-@pytest.mark.parametrize(
-    ("environment", "sentence"),
-    [
-        ({"ISIC_SCREEN_MODEL": "nowhere.safetensors"}, "There is no model file"),
-        ({"ISIC_SCREEN_USER": "ward"}, "set both for a login, or neither"),
-    ],
-)
-def test_a_wrong_setting_ends_the_app_with_status_2(environment, sentence):
-    done = subprocess.run(
-        [sys.executable, "app.py"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        env={**os.environ, **environment},
-    )
-    assert done.returncode == 2
-    assert sentence in done.stderr
-    assert "Traceback" not in done.stderr
 
 
 # What every answer carries
@@ -245,8 +136,8 @@ def test_a_request_that_is_too_long_is_refused_and_a_short_one_arrives_whole(mon
             return await client.post("/gradio_api/queue/join", content=body if announced else pieces(body))
 
     short, long = b'{"data": ["short"]}', b'{"data": ["a bit long"]}'
-    assert _run(asked(short)).content == short
-    refused = _run(asked(long))
+    assert run_apart(asked(short)).content == short
+    refused = run_apart(asked(long))
     assert refused.status_code == 413
     assert refused.json()["detail"] == TOO_LONG
 
@@ -266,85 +157,6 @@ def test_no_metadata_and_no_name_come_back_and_no_name_is_logged(app, visitor):
     log = app[1].read_text()
     assert "smith" not in log
     assert "jones" not in log
-
-
-def test_the_folder_of_uploads_is_ones_own_and_goes(tmp_path):
-    parent = tmp_path / "new"
-    with own_upload_folder(str(parent)) as first, own_upload_folder(str(parent)) as second:
-        assert first != second
-        assert first.stat().st_mode & 0o077 == 0
-        (first / "photo").mkdir()
-        (first / "photo" / "a.jpg").touch()
-    assert list(parent.iterdir()) == []
-
-
-def test_old_files_are_deleted_and_the_pages_own_and_new_ones_stay(tmp_path):
-    for name in ("old", "own", "new"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "a.jpg").touch()
-    for name in ("old", "own"):
-        os.utime(tmp_path / name / "a.jpg", (1000, 1000))
-    delete_older(tmp_path, time.time() - 900, {tmp_path / "own" / "a.jpg"})
-    assert {path.parent.name for path in tmp_path.rglob("*.jpg")} == {"own", "new"}
-
-
-def test_an_old_folder_goes_when_it_is_empty_and_a_broken_off_upload_with_the_rest(tmp_path):
-    for name in ("empty", "full", "own"):
-        (tmp_path / name).mkdir()
-    (tmp_path / "full" / "new.jpg").touch()
-    (tmp_path / "tmp0123").touch()  # what an upload leaves that was broken off
-    for path in (*map(tmp_path.joinpath, ("empty", "full", "own")), tmp_path / "tmp0123"):
-        os.utime(path, (1000, 1000))
-    delete_older(tmp_path, time.time() - 900, {tmp_path / "own"})
-    assert {path.name for path in tmp_path.rglob("*")} == {"full", "new.jpg", "own"}
-
-
-def test_what_a_killed_server_left_is_deleted_and_nothing_else(tmp_path):
-    with own_upload_folder(str(tmp_path)) as living:
-        killed = tmp_path / "isic-screen-killed"
-        shutil.copytree(living, killed)  # the same, but that no server holds it
-        (killed / "photo.jpg").touch()
-        for other in ("isic-screen-main", "elsewhere"):
-            (tmp_path / other).mkdir()
-            (tmp_path / other / "photo.jpg").touch()
-        shutil.copy(next(living.iterdir()), tmp_path / "elsewhere")
-        (tmp_path / "isic-screen-link").symlink_to(tmp_path / "elsewhere")
-        with own_upload_folder(str(tmp_path)):
-            pass
-        assert living.is_dir()
-        left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("photo.jpg")}
-        assert left == {"isic-screen-main/photo.jpg", "elsewhere/photo.jpg"}
-
-
-def test_a_new_folder_that_another_server_takes_for_a_left_one_is_given_up(tmp_path, monkeypatch):
-    lock, taken = upload_folder._lock, []
-
-    def first_taken(file):
-        if not taken:
-            taken.append(Path(file.name).parent)
-            return False
-        return lock(file)
-
-    monkeypatch.setattr(upload_folder, "_lock", first_taken)
-    with own_upload_folder(str(tmp_path)) as folder:
-        assert folder not in taken
-
-
-def test_the_server_sweeps_while_it_runs(tmp_path):
-    own = tmp_path / "own.jpg"
-    own.touch()
-    os.utime(own, (1000, 1000))
-
-    async def served():
-        async with asyncio.timeout(60), swept(tmp_path, 0, 900)(None):
-            late = tmp_path / "late.jpg"
-            late.touch()
-            os.utime(late, (1000, 1000))
-            while late.exists():
-                await asyncio.sleep(0)
-
-    _run(served())
-    assert own.exists()
 
 
 # No answer without a sentence, and no trace of who went away
@@ -408,7 +220,7 @@ def test_a_visitor_who_goes_away_is_no_fault(path):
         sent.append(message)
 
     scope = {"type": "http", "method": "POST", "path": path, "headers": []}
-    _run(Guard(app)(scope, receive, send))
+    run_apart(Guard(app)(scope, receive, send))
     assert asked == sent == []
 
 
@@ -538,7 +350,7 @@ def test_an_mcp_client_finds_and_uses_the_tools(app, bundled_model):
             }
             return tools, answers
 
-    tools, answers = _run(used())
+    tools, answers = run_apart(used())
     assert set(tools) >= {"screen", "operating_point", "model"}
     assert "probability" in tools["screen"].description
     assert "sensitivity" in tools["operating_point"].description
