@@ -22,6 +22,7 @@ Engine = Callable[[Tensor], Answer]
 
 BEFORE = "as trained: eager fp32, channels first"
 KEPT = "ONNX Runtime fp32, four at a time, the program's graph"
+STORED = {8: "the same, large weights stored in eight bits", 6: "the same, large weights stored in six bits"}
 
 
 @dataclass(frozen=True)
@@ -172,9 +173,8 @@ KINDS: dict[str, Kind] = {
     "the same, torch.compile": Kind(_compiled),
     "ONNX Runtime fp32": Kind(_onnx),
     KEPT: Kind(_kept),
-    "the same, large weights stored in eight bits": Kind(
-        lambda network, sample: _kept(as_stored(network, eight_bits=True), sample), lossy=True
-    ),
+    STORED[8]: Kind(lambda network, sample: _kept(as_stored(network, bits=8), sample), lossy=True),
+    STORED[6]: Kind(lambda network, sample: _kept(as_stored(network, bits=6), sample), lossy=True),
     "bf16 autocast, four at a time": Kind(
         lambda network, _: _eager(_served(network), last=True, dtype=torch.bfloat16, size=AT_ONCE), lossy=True
     ),

@@ -9,6 +9,7 @@ import math
 import struct
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
@@ -136,7 +137,7 @@ def _saved(image: Image.Image, kind: str, options: dict[str, object]) -> bytes:
 class Models(Target):
     """timm's smallest network, so that a case takes milliseconds."""
 
-    BACKBONE, SIZE = "test_efficientnet", 32
+    BACKBONE, SIZE, LARGE_HIDDEN = "test_efficientnet", 32, 256
     _BACKBONES = ("test_resnet", "test_vit", "tf_efficientnet_lite0", "no_such", "", "../x")
     _DTYPES = ("F64", "F32", "BF16", "I64", "I8", "U8", "BOOL", "U16", "F8_E4M3", "F8_E5M2", "C64", "F4", "F99")
 
@@ -153,6 +154,8 @@ class Models(Target):
 
         torch.manual_seed(0)
         network = build_network(self.BACKBONE, weights=None, hidden=4, input_size=self.SIZE)
+        # Its head has a weight that is large enough for few bits.
+        large = build_network(self.BACKBONE, weights=None, hidden=self.LARGE_HIDDEN, input_size=self.SIZE)
         channels = network.forward_whole(torch.zeros(1, 3, self.SIZE, self.SIZE)).style.shape[1]
         novelty = Novelty(
             torch.zeros(channels),
@@ -185,6 +188,9 @@ class Models(Target):
             path = Path(folder, "model.safetensors")
             for known in (None, novelty):
                 save_model(path, network, facts, known)
+                found.append({path.name: path.read_bytes()})
+            for bits in (8, 6):
+                save_model(path, large, replace(facts, hidden=self.LARGE_HIDDEN), bits=bits)
                 found.append({path.name: path.read_bytes()})
         return found
 

@@ -1,6 +1,6 @@
 """The model file: safetensors with everything a screener needs to know about the model written into it.
 
-One file holds the tensors (half precision, or the weights in eight bits) and, as JSON in the safetensors header, the
+One file holds the tensors (half precision, or large weights in fewer bits) and, as JSON in the safetensors header, the
 facts: how to build the network, how to calibrate its logit, what each threshold means, what it was trained on, and how
 good it was. Nothing in it is executed, and a file that does not fit is refused with the reason.
 """
@@ -20,19 +20,17 @@ from safetensors import SafetensorError, safe_open
 
 from isic_screen.backbone import known_small
 from isic_screen.calibration import Calibration
+from isic_screen.compression import HALF, compressed, in_full
 from isic_screen.errors import ModelFileError, WeightsError
 from isic_screen.network import InputSpec, ScreenNet, build_network
 from isic_screen.novelty import Novelty
 from isic_screen.operating_point import ThresholdTable
 from isic_screen.whole_file import save_tensors
 
-FORMAT_VERSION = 5
-# 1 had no novelty, 2 one of the pooled features, 3 neither committees nor eight bits, 4 no views
-_READABLE_VERSIONS = (1, 2, 3, 4, 5)
-_LARGE = 50_000
-"""Numbers in a weight that is worth storing in eight bits. The smaller ones, depthwise and early convolutions, are a
-small part of EfficientNet-Lite0, and in eight bits they would move its logit several times as far as the large ones."""
-_SCALE = ".scale"  # suffix of the scales (O,) of a weight (O, …) in eight bits
+FORMAT_VERSION = 6
+# 1 had no novelty, 2 one of the pooled features, 3 neither committees nor eight bits, 4 no views, 5 neither six bits
+# nor members that are shown a photo another way round
+_READABLE_VERSIONS = (1, 2, 3, 4, 5, 6)
 _NOVELTY = "novelty."  # prefix of its tensors; those of the network are "backbone." and "head."
 BUNDLED_MODEL = Path(__file__).resolve().parents[1] / "assets" / "model.safetensors"
 # The only key of the header: safetensors writes several in no fixed order, and the same model would be another file.
@@ -140,54 +138,21 @@ class Model:
 
 
 def save_model(
-    path: Path, network: ScreenNet, facts: ModelFacts, novelty: Novelty | None = None, *, eight_bits: bool = False
+    path: Path, network: ScreenNet, facts: ModelFacts, novelty: Novelty | None = None, *, bits: int = HALF
 ) -> None:
-    """Write the model file whole or not at all.
-
-    The network's floating-point tensors are stored in half precision; with `eight_bits`, large weights as whole numbers
-    -127 to 127, each row of them times a scale of its own.
-    """
-    tensors = _stored(network, eight_bits)
+    """Write the model file whole or not at all; what `bits` means is said in compression.py."""
+    tensors = compressed(network.state_dict(), bits)
     if novelty is not None:
         tensors |= {_NOVELTY + name: tensor.contiguous().cpu() for name, tensor in novelty.tensors().items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     save_tensors(path, tensors, {_FACTS_KEY: facts.to_json()})
 
 
-def as_stored(network: ScreenNet, *, eight_bits: bool = False) -> ScreenNet:
+def as_stored(network: ScreenNet, *, bits: int = HALF) -> ScreenNet:
     """A copy of the network as it comes back from a model file: with the weights that the file can hold."""
     copied = copy.deepcopy(network)
-    copied.load_state_dict(_in_full(_stored(network, eight_bits)))
+    copied.load_state_dict(in_full(compressed(network.state_dict(), bits)))
     return copied
-
-
-def _stored(network: ScreenNet, eight_bits: bool) -> dict[str, torch.Tensor]:
-    tensors: dict[str, torch.Tensor] = {}
-    for name, tensor in network.state_dict().items():
-        tensor = tensor.detach().contiguous().cpu()
-        if eight_bits and tensor.is_floating_point() and tensor.ndim > 1 and tensor.numel() >= _LARGE:
-            tensors |= _in_eight_bits(name, tensor)
-        else:
-            tensors[name] = tensor.half() if tensor.is_floating_point() else tensor
-    return tensors
-
-
-def _in_eight_bits(name: str, weight: torch.Tensor) -> dict[str, torch.Tensor]:
-    scale = weight.flatten(1).abs().amax(1).clamp_min(1e-12) / 127
-    rows = weight / scale.view(-1, *[1] * (weight.ndim - 1))
-    return {name: rows.round().to(torch.int8), name + _SCALE: scale}
-
-
-def _in_full(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The tensors with weights in eight bits as the floats they stand for. ValueError for one without its scales."""
-    found = dict(tensors)
-    for name, tensor in tensors.items():
-        if tensor.dtype == torch.int8:
-            scale = found.pop(name + _SCALE, None)
-            if scale is None or not tensor.ndim or scale.shape != tensor.shape[:1] or not scale.is_floating_point():
-                raise ValueError(f"{name} lacks its scales")
-            found[name] = tensor * scale.view(-1, *[1] * (tensor.ndim - 1))
-    return found
 
 
 def load_model(path: str | os.PathLike[str] = BUNDLED_MODEL) -> Model:
@@ -202,8 +167,15 @@ def load_model(path: str | os.PathLike[str] = BUNDLED_MODEL) -> Model:
     except ValueError as error:
         raise ModelFileError(f"{path.name}: {error}. Take another copy of the file.") from error
     try:
-        weights = _in_full(tensors)
-        build = partial(build_network, facts.backbone, weights=None, hidden=facts.hidden, input_size=facts.input.size)
+        weights = in_full(tensors)
+        build = partial(
+            build_network,
+            facts.backbone,
+            weights=None,
+            hidden=facts.hidden,
+            input_size=facts.input.size,
+            members_turned=facts.input.members_turned,
+        )
         if not known_small(facts.backbone):
             # A short file can name a network of gigabytes: its outline takes no memory.
             with torch.device("meta"):

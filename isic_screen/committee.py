@@ -6,6 +6,7 @@ stand side by side, and its head is theirs in one.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -16,6 +17,9 @@ from isic_screen.network import Head, ScreenNet, SideBySide
 def committee_of(networks: Sequence[ScreenNet]) -> ScreenNet:
     """The mean of `networks`, in eval mode; it takes their backbones as they are, without a copy.
 
+    Each is shown a photo another way round (`InputSpec.members_turned`): what they say in error is then less alike, for
+    no more time.
+
     Raises ValueError unless they have the same backbone, head and input, and there are at least two.
     """
     if len(networks) < 2:
@@ -24,9 +28,10 @@ def committee_of(networks: Sequence[ScreenNet]) -> ScreenNet:
     if len(shapes) > 1:
         raise ValueError("the networks of a committee must have the same backbone, head and input")
     first = networks[0]
-    backbone = SideBySide([network.backbone for network in networks])
+    backbone = SideBySide([network.backbone for network in networks], turned=True)
+    spec = replace(first.input_spec, members_turned=True)
     name = "+".join(network.backbone_name for network in networks)
-    return ScreenNet(name, backbone, first.input_spec, _head_of([network.head for network in networks])).eval()
+    return ScreenNet(name, backbone, spec, _head_of([network.head for network in networks])).eval()
 
 
 def _head_of(heads: Sequence[Head]) -> Head:

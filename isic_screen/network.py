@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from isic_screen.backbone import Weights, build_backbone
 from isic_screen.errors import WeightsError
+from isic_screen.turns import turned, turned_back, view_of_member
 
 _LARGEST_COMMITTEE = 16
 
@@ -23,7 +24,8 @@ class InputSpec:
 
     The whole photo, not a centre crop: lesions reach the border, and most images of the training sets were squashed
     to a square by whoever published them. `mean` and `std` are per RGB channel, for values in 0 to 1. `views` is how
-    many of its turns and flips (views.py) the answer is averaged over when a photo is screened: 1, 2, 4 or 8.
+    many of its turns and flips (views.py) the answer is averaged over when a photo is screened: 1, 2, 4 or 8. With
+    `members_turned` each member of a committee is shown every view turned another way (`turns.view_of_member`).
     """
 
     size: int
@@ -31,6 +33,7 @@ class InputSpec:
     std: tuple[float, float, float]
     interpolation: Literal["bicubic", "bilinear"]
     views: int = 1
+    members_turned: bool = False
 
     def __post_init__(self) -> None:
         if not 32 <= self.size <= 1024:
@@ -41,6 +44,8 @@ class InputSpec:
             raise ValueError(f"interpolation must be bicubic or bilinear, got {self.interpolation!r}")
         if type(self.views) is not int or self.views not in (1, 2, 4, 8):
             raise ValueError(f"views must be 1, 2, 4 or 8, got {self.views!r}")
+        if type(self.members_turned) is not bool:
+            raise ValueError(f"members_turned must be true or false, got {self.members_turned!r}")
 
     def resize(self, photo: Image.Image) -> Image.Image:
         """The whole RGB photo as size x size pixels (Pillow's filters are antialiased)."""
@@ -85,25 +90,34 @@ class Head(nn.Module):
 class SideBySide(nn.Module):
     """Backbones of one kind that see the same images: their feature maps, joined along the channels.
 
-    Speaks as a timm model does where `ScreenNet` asks one; it is put together from trained ones (committee.py).
+    Speaks as a timm model does where `ScreenNet` asks one; it is put together from trained ones (committee.py). When
+    `turned`, each is shown the images another way round, and its maps are turned back.
     """
 
-    def __init__(self, members: Sequence[Any]) -> None:
+    def __init__(self, members: Sequence[Any], *, turned: bool = False) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
+        self.views = [view_of_member(number) if turned else 0 for number in range(len(members))]
         self.num_features = sum(int(member.num_features) for member in members)
         self.feature_info = members[0].feature_info
         self.pretrained_cfg = members[0].pretrained_cfg
 
     def forward_features(self, images: Tensor) -> Tensor:
         """(N, C, h, w)"""
-        return torch.cat([as_map(member, cast(Any, member).forward_features(images)) for member in self.members], 1)
+        seen = [
+            turned_back(as_map(member, cast(Any, member).forward_features(turned(images, view))), view)
+            for member, view in zip(self.members, self.views, strict=True)
+        ]
+        return torch.cat(seen, 1)
 
     def forward_intermediates(self, images: Tensor, **options: Any) -> tuple[Tensor, list[Tensor]]:
-        """The last feature map (N, C, h, w), and those of the stages asked for."""
-        seen = [cast(Any, member).forward_intermediates(images, **options) for member in self.members]
-        last = torch.cat([as_map(member, map_) for member, (map_, _) in zip(self.members, seen, strict=True)], 1)
-        return last, [torch.cat(maps, 1) for maps in zip(*(stages for _, stages in seen), strict=True)]
+        """The last feature map (N, C, h, w), and those (N, K, H, W) of the stages asked for."""
+        lasts, stages = [], []
+        for member, view in zip(self.members, self.views, strict=True):
+            last, middle = cast(Any, member).forward_intermediates(turned(images, view), **options)
+            lasts.append(turned_back(as_map(member, last), view))
+            stages.append([turned_back(maps, view) for maps in middle])
+        return torch.cat(lasts, 1), [torch.cat(maps, 1) for maps in zip(*stages, strict=True)]
 
 
 def as_map(backbone: Any, output: Tensor) -> Tensor:
@@ -230,10 +244,12 @@ def build_network(
     hidden: int = 128,
     dropout: float = 0.4,
     input_size: int | None = None,
+    members_turned: bool = False,
 ) -> ScreenNet:
     """A network on any timm backbone, in eval mode, its head untrained.
 
-    "NAME+NAME" is a committee of networks on the same backbone; its weights can only come from a model file (None).
+    "NAME+NAME" is a committee of networks on the same backbone; its weights can only come from a model file (None), and
+    `members_turned` says how its members are shown a photo (see InputSpec).
 
     `weights`: "imagenet" takes the pretrained weights from an installed package where there is one and from timm's hub
     otherwise; a path takes a state dict of that backbone (.safetensors, or .pth read without executing it); None
@@ -256,6 +272,7 @@ def build_network(
         std=tuple(config["std"]),
         # A few backbones say "random" or "lanczos"; bicubic is what nearly all of timm was trained with.
         interpolation=config["interpolation"] if config["interpolation"] in ("bicubic", "bilinear") else "bicubic",
+        members_turned=members_turned,
     )
-    network = SideBySide(members) if others else members[0]
+    network = SideBySide(members, turned=members_turned) if others else members[0]
     return ScreenNet(backbone, network, spec, Head(network.num_features, hidden, dropout)).eval()

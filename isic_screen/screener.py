@@ -14,7 +14,8 @@ from isic_screen.errors import ModelFileError
 from isic_screen.explain import heat_map_of
 from isic_screen.novelty import REFUSED_FROM
 from isic_screen.quality import Quality, assess, unlike_training
-from isic_screen.views import VIEWS, averaged, turned
+from isic_screen.turns import VIEWS, turned
+from isic_screen.views import averaged
 
 
 @dataclass(frozen=True)

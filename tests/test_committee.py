@@ -1,13 +1,14 @@
-"""Networks put together as one, and the weights of a model file in eight bits."""
+"""Networks put together as one."""
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
 
-from isic_screen.artifact import as_stored, load_model, save_model
+from isic_screen.artifact import load_model, save_model
 from isic_screen.committee import committee_of
-from isic_screen.errors import ModelFileError, WeightsError
+from isic_screen.errors import WeightsError
 from isic_screen.network import build_network
+from isic_screen.turns import turned, turned_back, view_of_member
+from isic_screen.views import averaged
 from tests.conftest import example_facts
 
 
@@ -30,8 +31,12 @@ def test_a_committee_says_the_mean_of_what_its_members_say(backbone, size):
     assert committee.backbone_name == "+".join([backbone] * 3)
     images = torch.randn(2, 3, size, size)
     with torch.inference_mode():
-        whole, parts = committee.forward_whole(images), [member.forward_whole(images) for member in members]
-        logits, maps = (torch.stack([getattr(part, name) for part in parts]).mean(0) for name in ("logits", "evidence"))
+        whole = committee.forward_whole(images)
+        views = [view_of_member(number) for number in range(3)]
+        assert len(set(views)) == 3
+        parts = [member.forward_whole(turned(images, view)) for member, view in zip(members, views, strict=True)]
+        logits = torch.stack([part.logits for part in parts]).mean(0)
+        maps = torch.stack([turned_back(part.evidence, view) for part, view in zip(parts, views, strict=True)]).mean(0)
         torch.testing.assert_close(whole.logits, logits, rtol=1e-4, atol=1e-6)
         torch.testing.assert_close(whole.evidence, maps, rtol=1e-3, atol=1e-5)
         torch.testing.assert_close(committee(images), logits, rtol=1e-4, atol=1e-6)
@@ -69,45 +74,27 @@ def test_a_committee_cannot_be_trained_from_imagenets_weights():
         build_network("tf_efficientnet_lite0+tf_efficientnet_lite0", weights="imagenet")
 
 
-@pytest.mark.parametrize("eight_bits", [False, True])
-def test_a_committee_comes_back_from_its_file(tmp_path, eight_bits):
+@pytest.mark.parametrize("bits", [16, 8, 6])
+def test_a_committee_comes_back_from_its_file(tmp_path, bits):
     committee = committee_of([_network(0), _network(1)])
     file = tmp_path / "model.safetensors"
-    save_model(file, committee, example_facts(committee), eight_bits=eight_bits)
+    save_model(file, committee, example_facts(committee), bits=bits)
     found = load_model(file)
     assert found.facts.backbone == "tf_efficientnet_lite0+tf_efficientnet_lite0"
+    assert found.network.input_spec == committee.input_spec
     images = torch.randn(2, 3, 64, 64)
     with torch.inference_mode():
         expected, logits = committee(images), found.network(images)
     torch.testing.assert_close(logits, expected, rtol=0.05, atol=0.02)
 
 
-def test_eight_bits_make_the_file_much_smaller_and_move_no_weight_by_more_than_half_a_step(lite0, tmp_path):
-    sixteen, eight = tmp_path / "16.safetensors", tmp_path / "8.safetensors"
-    save_model(sixteen, lite0, example_facts(lite0))
-    save_model(eight, lite0, example_facts(lite0), eight_bits=True)
-    assert eight.stat().st_size < 0.65 * sixteen.stat().st_size
-    found = load_model(eight).network.state_dict()
-    for name, weight in lite0.state_dict().items():
-        if weight.numel() < 50_000:  # stays in half precision
-            assert torch.equal(found[name], weight.half().to(weight.dtype)), name
-        else:
-            step = weight.flatten(1).abs().amax(1) / 127
-            moved = (found[name] - weight).flatten(1).abs().amax(1)
-            assert (moved <= 0.501 * step).all(), name
-    assert all(
-        torch.equal(tensor, found[name]) for name, tensor in as_stored(lite0, eight_bits=True).state_dict().items()
-    )
-
-
-def test_whole_numbers_without_their_scales_are_refused(lite0, tmp_path):
-    file = tmp_path / "model.safetensors"
-    save_model(file, lite0, example_facts(lite0), eight_bits=True)
-    tensors = load_file(file)
-    header = {"isic_screen": example_facts(lite0).to_json()}
-    name = "backbone.conv_head.weight"
-    for broken in ({name + ".scale": None}, {name + ".scale": torch.ones(3)}, {name + ".scale": torch.tensor(1)}):
-        kept = {key: value for key, value in {**tensors, **broken}.items() if value is not None}
-        save_file(kept, file, header)
-        with pytest.raises(ModelFileError, match=r"conv_head\.weight lacks its scales"):
-            load_model(file)
+def test_two_members_asked_about_a_half_turn_see_all_four_turns(tmp_path):
+    """The same network twice, so that the answer is that of one network asked about four turns."""
+    one = _network(0)
+    twice = committee_of([one, one])
+    images = torch.randn(2, 3, 64, 64)
+    with torch.inference_mode():
+        found = averaged(twice.forward_whole, 2)(images)
+        expected = averaged(one.forward_whole, 4)(images)
+    torch.testing.assert_close(found.logits, expected.logits, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(found.evidence, expected.evidence, rtol=1e-3, atol=1e-5)

@@ -24,7 +24,7 @@ from isic_screen.training.recipe import FineTuneRecipe, load_recipe, load_starts
 from isic_screen.training.run import _started, train
 from isic_screen.training.teachers import lessons_of
 from isic_screen.training.whole_network import WholeNetwork
-from isic_screen.views import turned
+from isic_screen.turns import turned
 from tests.conftest import ROOT
 from train.run import main
 
@@ -287,7 +287,7 @@ def _held_out_logits(folder: Path, run: WholeNetwork) -> np.ndarray:
 
 def test_the_model_file_of_a_committee_says_who_is_in_it(lesion_folder, cache, teacher, second, tmp_path):
     about = load_about(ROOT / "train" / "about.toml")
-    setting = Setting(tmp_path / "out", cache, CPU, 2, members=(teacher, second), eight_bits=True)
+    setting = Setting(tmp_path / "out", cache, CPU, 2, members=(teacher, second), bits=8)
     model = load_model(train([lesion_folder], _recipe(), about, setting))
     members = model.facts.training["members"]
     assert [member["run"] for member in members] == ["teacher", "second"]

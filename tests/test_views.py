@@ -5,7 +5,8 @@ import torch
 
 from isic_screen.engine import engine_of
 from isic_screen.network import ScreenNet, Whole, build_network
-from isic_screen.views import AT_ONCE, VIEWS, averaged, turned, turned_back
+from isic_screen.turns import VIEWS, turned, turned_back
+from isic_screen.views import AT_ONCE, averaged
 
 CPU = torch.device("cpu")
 

@@ -16,6 +16,7 @@ sys.path.insert(0, str(ROOT))  # run from a clone: the package is not installed
 
 import torch  # noqa: E402
 
+from isic_screen.compression import BITS, HALF  # noqa: E402
 from isic_screen.errors import ScreenError  # noqa: E402
 from isic_screen.processes import launched  # noqa: E402
 from isic_screen.training.about import load_about  # noqa: E402
@@ -63,7 +64,7 @@ def main() -> int:
         "--set", action="append", default=[], metavar="KEY=VALUE", help="override a line of the recipe; repeatable"
     )
     parser.add_argument(
-        "--eight-bits", action="store_true", help="large weights in eight bits instead of sixteen: a smaller model file"
+        "--bits", type=int, choices=BITS, default=HALF, help="of large weights; fewer make a smaller model file"
     )
     parser.add_argument("--about", type=Path, default=ROOT / "train" / "about.toml", metavar="FILE", help="model texts")
     parser.add_argument("--cache", type=Path, default=_default_cache(), metavar="DIR", help="default: %(default)s")
@@ -97,7 +98,7 @@ def main() -> int:
             teachers=tuple(given.teacher),
             members=tuple(given.member),
             starts=() if earlier else load_starts(recipe, overrides),
-            eight_bits=given.eight_bits,
+            bits=given.bits,
             only=tuple(given.only),
             # As it makes the model from nothing: a run that was resumed is the same run.
             command=f"python {shlex.join(argument for argument in sys.argv if argument != '--resume')}",

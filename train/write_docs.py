@@ -16,8 +16,11 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # run from a clone: the package is not installed
 
+from benchmarks.engine_kinds import STORED  # noqa: E402
 from isic_screen.artifact import Model, load_model  # noqa: E402
+from isic_screen.compression import HALF  # noqa: E402
 from isic_screen.evaluation.report import METRIC_LABELS, camera_line, estimate, table  # noqa: E402
+from isic_screen.network import InputSpec  # noqa: E402
 from isic_screen.operating_point import DEFAULT_SENSITIVITY  # noqa: E402
 from isic_screen.training.recipe import load_recipe  # noqa: E402
 from train.card_tables import (  # noqa: E402
@@ -94,8 +97,8 @@ def model_card(model: Model) -> str:
 |---|---|
 | File | `model.safetensors`, SHA-256 `{model.sha256}` |
 | Network | {_network(model)} |
-| Weights | {_weights()} |
-| Input | the whole photo resized to {facts.input.size} x {facts.input.size} pixels, {facts.input.interpolation}{_views(facts.input.views)} |
+| Weights | {_weights(model)} |
+| Input | the whole photo resized to {facts.input.size} x {facts.input.size} pixels, {facts.input.interpolation}{_views(facts.input)} |
 | Output | calibrated probability of melanoma at a prevalence of {percent(facts.prevalence)} |
 | Trained | {training["date"]}, by {_commands(model)} |
 | Licence | {facts.licence} |
@@ -193,29 +196,42 @@ def _network(model: Model) -> str:
     facts = model.facts
     names = facts.backbone.split("+")
     head = f"head Dropout({facts.dropout:g}) -> Linear({facts.hidden // len(names)}) + ReLU -> Linear(1)"
-    recipe = facts.training["recipe"]
-    tuned = "frozen" if recipe["method"] == "head" else f"fine-tuned but for the first {recipe['frozen_stages']} stages"
+    recipes = [member["recipe"] for member in facts.training.get("members", [])] or [facts.training["recipe"]]
+    tuned = ", ".join(dict.fromkeys(map(_tuned, recipes)))
     one = f"timm `{names[0]}` (ImageNet weights, {tuned}), {head}"
     if len(names) == 1:
         return one
     return f"a committee of {len(names)}, whose logit is the mean of theirs, each a {one}"
 
 
-def _views(count: int) -> str:
-    return f"; the answer is the mean over {count} turns of it" if count > 1 else ""
+def _tuned(recipe: dict[str, Any]) -> str:
+    if recipe["method"] == "head":
+        return "frozen"
+    return f"fine-tuned but for the first {count} stages" if (count := recipe["frozen_stages"]) else "fine-tuned"
+
+
+def _views(spec: InputSpec) -> str:
+    if spec.views == 1:
+        return ""
+    each = ", each member being shown other turns" if spec.members_turned else ""
+    return f"; the answer is the mean over {spec.views} turns of it{each}"
 
 
 def _shown_map(count: int) -> str:
     return f"; the map on the page is the mean over its {count} views" if count > 1 else ""
 
 
-def _weights() -> str:
-    """What storing the large weights in eight bits costs."""
-    engines = result_of("engines")["engines"]
-    auc = next(engine["auc_less_fp32"] for engine in engines if "eight bits" in engine["engine"])
+def _weights(model: Model) -> str:
+    """In what the file stores them, and what that costs."""
+    typed = re.search(r"--bits (\d+)", model.facts.training["command"])
+    bits = int(typed[1]) if typed else HALF
+    if bits == HALF:
+        return "in half precision"
+    auc = next(e["auc_less_fp32"] for e in result_of("engines")["engines"] if e["engine"] == STORED[bits])
     return (
-        "large ones in eight bits, the others in half precision; AUC less that of full precision "
-        f"{auc['value']:+.4f} ({auc['low']:+.4f} to {auc['high']:+.4f}, on {auc['n']} photos that its network of cross-validation had not seen)"
+        f"{'large ones in six bits, middling ones in eight' if bits == 6 else 'large ones in eight bits'}, the others in "
+        f"half precision; AUC less that of full precision {auc['value']:+.4f} ({auc['low']:+.4f} to {auc['high']:+.4f}, "
+        f"on {auc['n']} photos that its network of cross-validation had not seen)"
     )
 
 

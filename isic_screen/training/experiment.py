@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from isic_screen.backbone import Weights
+from isic_screen.compression import HALF
 from isic_screen.data.images import find_unreadable
 from isic_screen.data.splits import TRAIN, VALIDATION, By, fold_rows, leak, load_split, save_split, split_rows
 from isic_screen.data.tables import DataSet
@@ -44,8 +45,8 @@ class Setting:
     starts: tuple[FineTuneRecipe, ...] = ()
     """Of runs that are trained first, each in a folder inside that of the run before it, where there is no teacher: the
     first is to teach this run, the second the first, and so on."""
-    eight_bits: bool = False
-    """Whether the model file holds large weights in eight bits instead of sixteen."""
+    bits: int = HALF
+    """In which the model file holds large weights (see compression.py)."""
     only: tuple[int, ...] = ()
     """Folds (from 1) that are trained and nothing else, 0 being the network on all images; () is the whole run."""
 

@@ -235,7 +235,7 @@ def _finish(trained: _Trained, data: DataSet, recipe: Recipe, about: dict[str, A
         metrics={"basis": basis, **metrics},
         **about,
     )
-    save_model(out / MODEL_FILE, trained.network, facts, trained.novelty, eight_bits=setting.eight_bits)
+    save_model(out / MODEL_FILE, trained.network, facts, trained.novelty, bits=setting.bits)
     say(f"Wrote {out / MODEL_FILE}")
 
 
