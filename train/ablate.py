@@ -48,9 +48,16 @@ def main() -> int:
     parser.add_argument(
         "--shipped",
         type=Path,
-        default=Path("runs/screen"),
+        default=Path("runs/bundled"),
         metavar="DIR",
         help="the finished run of the shipped model",
+    )
+    parser.add_argument(
+        "--screen",
+        type=Path,
+        default=Path("runs/screen"),
+        metavar="DIR",
+        help="the finished run of recipe screen, whose goes others start from",
     )
     parser.add_argument("--json", type=Path, default=ROOT / "assets" / "ablation.json", metavar="FILE")
     parser.add_argument("--table", type=Path, default=ROOT / "assets" / "ABLATION.md", metavar="FILE")
@@ -119,7 +126,7 @@ def _cross_validate(
         recipe = load_recipe(entry.get("recipe", base["recipe"]), [*overrides, *given.set])
     out = given.out / name
     out.mkdir(parents=True, exist_ok=True)
-    teachers = (_start_of(recipe, given.shipped),) if isinstance(recipe, FineTuneRecipe) and recipe.from_teacher else ()
+    teachers = (_start_of(recipe, given.screen),) if isinstance(recipe, FineTuneRecipe) and recipe.from_teacher else ()
     device = torch.device(given.device)
     setting = Setting(out, given.cache, device, given.workers, resume=True, teachers=teachers)
     if isinstance(recipe, HeadRecipe):
@@ -132,9 +139,9 @@ def _cross_validate(
     return held_out
 
 
-def _start_of(recipe: FineTuneRecipe, shipped: Path) -> Path:
-    """The run by the recipe's `start_recipe` among those that the shipped one went on from, one inside the other."""
-    wanted, folder = load_recipe(recipe.start_recipe), shipped / START
+def _start_of(recipe: FineTuneRecipe, screen: Path) -> Path:
+    """The run by the recipe's `start_recipe` among those that `screen` went on from, one inside the other."""
+    wanted, folder = load_recipe(recipe.start_recipe), screen / START
     while EarlierRun.of(folder).recipe != wanted:
         folder = folder / START
     return folder

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from isic_screen.artifact import Model
+from isic_screen.artifact import Model, ModelFacts
 from isic_screen.ui.numbers import NARROW_SPACE, localised, percent
 from isic_screen.ui.texts import Texts
 
@@ -22,7 +22,7 @@ def about(model: Model, texts: Texts) -> str:
     rows = [
         (texts.FACT_NAME, f"{escape(facts.name)} {escape(facts.version)}"),
         (texts.FACT_BACKBONE, f"{escape(_network(facts.backbone))}, {facts.input.size} x {facts.input.size}"),
-        (texts.FACT_VIEWS, str(facts.input.views)),
+        (texts.FACT_VIEWS, str(_turns(facts))),
         (texts.FACT_TRAINED, escape(training.get("date", texts.NOT_STATED))),
         (texts.FACT_DATA, "<br>".join(sources) or texts.NOT_STATED),
         (texts.FACT_AUC, "<br>".join(aucs) or texts.NOT_STATED),
@@ -40,6 +40,12 @@ def about(model: Model, texts: Texts) -> str:
         f'<div class="about"><h3>{texts.INTENDED_USE}</h3><p>{escape(facts.intended_use)}</p>'
         f"<h3>{texts.LIMITS}</h3><ul>{limits}</ul><h3>{texts.FACTS}</h3><table>{table}</table>{groups}</div>"
     )
+
+
+def _turns(facts: ModelFacts) -> int:
+    """How many turns of a photo are looked at, by whichever member of a committee."""
+    members = facts.backbone.count("+") + 1 if facts.input.members_turned else 1
+    return facts.input.views * members
 
 
 def _network(backbone: str) -> str:
