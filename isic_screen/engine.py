@@ -61,7 +61,9 @@ def _one_pass(network: ScreenNet, device: torch.device) -> Engine:
 
 def graph_file(network: ScreenNet) -> Path:
     """Where the graph of networks of this shape lies, if there is one."""
-    return GRAPHS / f"{network.backbone_name}-{network.head.hidden.out_features}-{network.input_spec.size}.onnx"
+    spec = network.input_spec
+    turned = "-turned" if spec.members_turned else ""
+    return GRAPHS / f"{network.backbone_name}-{network.head.hidden.out_features}-{spec.size}{turned}.onnx"
 
 
 def _session(served: ScreenNet) -> onnxruntime.InferenceSession | None:

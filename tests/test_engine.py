@@ -17,25 +17,28 @@ from tests.test_folding import _unsettled
 
 CPU = torch.device("cpu")
 GRAPHS = [
-    ("tf_efficientnet_lite2", 192),
-    ("tf_efficientnet_lite0", 224),
-    ("tf_efficientnet_lite0+tf_efficientnet_lite0", 224),
+    ("tf_efficientnet_lite2", 192, False),
+    ("tf_efficientnet_lite0", 224, False),
+    ("tf_efficientnet_lite0+tf_efficientnet_lite0", 224, False),
+    ("tf_efficientnet_lite2+tf_efficientnet_lite2", 192, True),
 ]
 
 
-def _built(backbone: str, size: int):
+def _built(backbone: str, size: int, turned: bool):
     torch.manual_seed(3)
     members = 1 + backbone.count("+")
-    return _unsettled(build_network(backbone, weights=None, hidden=128 * members, input_size=size))
+    return _unsettled(
+        build_network(backbone, weights=None, hidden=128 * members, input_size=size, members_turned=turned)
+    )
 
 
 def test_every_graph_is_tested():
     assert {graph_file(_built(*graph)).name for graph in GRAPHS} == {file.name for file in FOLDER.glob("*.onnx")}
 
 
-@pytest.mark.parametrize(("backbone", "size"), GRAPHS)
-def test_a_graph_says_what_a_network_of_any_weights_says(backbone, size):
-    network = _built(backbone, size)
+@pytest.mark.parametrize(("backbone", "size", "turned"), GRAPHS)
+def test_a_graph_says_what_a_network_of_any_weights_says(backbone, size, turned):
+    network = _built(backbone, size, turned)
     assert _session(folded(network)) is not None
     engine = engine_of(network, CPU)
     for count in (1, 3):
