@@ -64,7 +64,7 @@ def test_a_network_without_a_graph_is_computed_all_the_same():
 
 def test_a_graph_that_says_something_else_is_not_used():
     """A network that is no longer what its graph was written from."""
-    network = _built("tf_efficientnet_lite0", 224)
+    network = _built(*GRAPHS[1])
     network.backbone.bn2.act = nn.Tanh()
     images = torch.randn(1, 3, 224, 224)
     with torch.inference_mode():
@@ -75,7 +75,7 @@ def test_a_graph_that_says_something_else_is_not_used():
 def test_a_graph_holds_no_weights_and_no_paths():
     for graph in GRAPHS:
         data = graph_file(_built(*graph)).read_bytes()
-        assert len(data) < 100_000
+        assert len(data) < 60_000 * (1 + graph[0].count("+"))
         assert b"/" not in data.replace(b"node_", b"") or b".py" not in data
 
 
