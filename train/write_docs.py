@@ -197,7 +197,7 @@ def _network(model: Model) -> str:
     names = facts.backbone.split("+")
     head = f"head Dropout({facts.dropout:g}) -> Linear({facts.hidden // len(names)}) + ReLU -> Linear(1)"
     recipes = [member["recipe"] for member in facts.training.get("members", [])] or [facts.training["recipe"]]
-    tuned = ", ".join(dict.fromkeys(map(_tuned, recipes)))
+    tuned = "fine-tuned " + " or ".join(dict.fromkeys(map(_tuned, recipes)))
     one = f"timm `{names[0]}` (ImageNet weights, {tuned}), {head}"
     if len(names) == 1:
         return one
@@ -206,8 +206,8 @@ def _network(model: Model) -> str:
 
 def _tuned(recipe: dict[str, Any]) -> str:
     if recipe["method"] == "head":
-        return "frozen"
-    return f"fine-tuned but for the first {count} stages" if (count := recipe["frozen_stages"]) else "fine-tuned"
+        return "in no stage"
+    return f"but for the first {count} stages" if (count := recipe["frozen_stages"]) else "in all stages"
 
 
 def _views(spec: InputSpec) -> str:
