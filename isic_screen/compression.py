@@ -52,7 +52,7 @@ def in_full(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         scale = found.pop(name + _SCALE, None)
         if scale is None or not tensor.ndim or scale.shape != tensor.shape[:1] or not scale.is_floating_point():
             raise ValueError(f"{name} lacks its scales")
-        rows = tensor if tensor.dtype == torch.int8 else _unpacked(name, tensor, found.pop(name + _SHAPE, None))
+        rows = tensor if tensor.dtype == torch.int8 else _rows_of(name, tensor, found.pop(name + _SHAPE, None))
         found[name] = rows * _for_rows(scale, rows)
     return found
 
@@ -94,7 +94,7 @@ def unpacked(lines: Tensor, count: int) -> Tensor:
     return torch.stack(four, -1).flatten(1)[:, :count] - 32
 
 
-def _unpacked(name: str, lines: Tensor, shape: Tensor | None) -> Tensor:
+def _rows_of(name: str, lines: Tensor, shape: Tensor | None) -> Tensor:
     sides = [] if shape is None or shape.is_floating_point() or shape.ndim != 1 else shape.tolist()
     count = 1
     for side in sides[1:]:

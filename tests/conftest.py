@@ -2,16 +2,20 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image, ImageDraw
 
 from isic_screen.artifact import BUNDLED_MODEL, Model, ModelFacts, load_model, save_model
 from isic_screen.calibration import Calibration
+from isic_screen.evaluation.evaluation import evaluate
 from isic_screen.network import ScreenNet, build_network
 from isic_screen.operating_point import ThresholdTable
+from tests.simulated import SHIPPED, simulated_predictions
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # As many threads as cores in each of several processes would wait for one another; the programs they start as well.
@@ -20,6 +24,18 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def predictions() -> pd.DataFrame:
+    """Simulated predictions, which no test may change."""
+    return simulated_predictions()
+
+
+@pytest.fixture(scope="session")
+def found(predictions: pd.DataFrame) -> dict[str, Any]:
+    """The evaluation of `predictions`."""
+    return evaluate(predictions, operating_points=SHIPPED, resamples=200)
 
 
 @pytest.fixture(scope="session")

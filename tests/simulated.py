@@ -1,9 +1,14 @@
 """Predictions as a screener would make them, for the tests of the evaluation: simulated, with patients in common."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
 from isic_screen.calibration import fit_platt
+
+SHIPPED = {"0.90": 0.012, "0.95": 0.007, "0.98": 0.004}
+"""Thresholds that a model might come with."""
 
 
 def simulated_predictions(
@@ -25,3 +30,11 @@ def simulated_predictions(
             "probability": fit_platt(logit, target).probability(logit),
         }
     )
+
+
+def every_value(node: Any) -> list[dict[str, Any]]:
+    """All dictionaries of metrics.json that give a value with an interval."""
+    if isinstance(node, dict):
+        here = [node] if {"value", "low", "high"} <= set(node) else []
+        return here + [value for child in node.values() for value in every_value(child)]
+    return []

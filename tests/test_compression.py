@@ -41,7 +41,7 @@ def test_whole_numbers_without_their_scales_are_refused(lite0, tmp_path):
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 13])
 def test_six_bits_come_back_from_three_bytes_for_four(count):
-    numbers = torch.arange(64)[torch.randperm(64)].repeat(count).reshape(-1, count) - 32
+    numbers = (torch.arange(64 * count) * 5 % 64).reshape(-1, count) - 32
     lines = packed(numbers)
     assert lines.dtype == torch.uint8
     assert lines.shape == (64, 3 * -(-count // 4))

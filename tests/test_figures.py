@@ -15,9 +15,8 @@ from isic_screen.evaluation.evaluation import evaluate
 from isic_screen.evaluation.figure_style import percent, save
 from isic_screen.evaluation.figures import evaluation_figures, learning_curves, save_curves
 from isic_screen.evaluation.metrics import roc_auc
-from tests.simulated import simulated_predictions
+from tests.simulated import SHIPPED, simulated_predictions
 
-SHIPPED = {"0.90": 0.012, "0.95": 0.007, "0.98": 0.004}
 HISTORY = pd.DataFrame(
     {
         "epoch": [1, 2, 3, 4],

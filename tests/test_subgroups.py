@@ -11,27 +11,7 @@ from isic_screen.evaluation import metrics
 from isic_screen.evaluation.evaluation import evaluate
 from isic_screen.evaluation.subgroups import MIN_OF_CLASS, TOO_FEW, subgroups
 from isic_screen.operating_point import wilson
-from tests.simulated import simulated_predictions
-
-SHIPPED = {"0.90": 0.012, "0.95": 0.007, "0.98": 0.004}
-
-
-@pytest.fixture(scope="module")
-def predictions() -> pd.DataFrame:
-    return simulated_predictions()
-
-
-@pytest.fixture(scope="module")
-def found(predictions: pd.DataFrame) -> dict[str, Any]:
-    return evaluate(predictions, operating_points=SHIPPED, resamples=200)
-
-
-def every_value(node: Any) -> list[dict[str, Any]]:
-    """All dictionaries of metrics.json that give a value with an interval."""
-    if isinstance(node, dict):
-        here = [node] if {"value", "low", "high"} <= set(node) else []
-        return here + [value for child in node.values() for value in every_value(child)]
-    return []
+from tests.simulated import SHIPPED, every_value
 
 
 def grouped(found: dict[str, Any], characteristic: str) -> dict[str, dict[str, Any]]:
