@@ -5,9 +5,9 @@
 
 Small valid files of each kind are made on the spot and spoilt (see fuzz_targets.py, fuzz_models.py and mutations.py). A
 case is told by its kind, seed and number, and comes out the same again:
-`--only photos --seed 0 --first 123 --cases 1`. Every case runs in a process of its kind, which is replaced when it hangs,
-dies or has taken too much memory. What is not as it should be is printed once for each place in the code, its input is
-kept in the folder given with --out, and the exit status is 1.
+`--only photos --seed 0 --first 123 --cases 1`. Every case runs in a process of its kind, which is replaced when it
+hangs, dies or has taken too much memory. What is not as it should be is printed once for each place in the code, its
+input is kept in the folder given with --out, and the exit status is 1.
 """
 
 import argparse
