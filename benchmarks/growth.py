@@ -25,12 +25,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from matplotlib.ticker import NullLocator
-from PIL import Image
 
 from benchmarks.measure import RESULTS, ROOT, write_result
+from benchmarks.stand_ins import CHALLENGE, make_set
 from benchmarks.training_report import write_document
 from isic_screen.calibration import fit_platt
 from isic_screen.data.splits import fold_rows
@@ -55,10 +54,7 @@ from isic_screen.training.recipe import FineTuneRecipe, load_recipe
 from isic_screen.training.sampling import sampling_weights
 from isic_screen.training.whole_network import WholeNetwork
 
-SIZES = (1_000, 33_126, 400_000)
-CHALLENGE = 33_126
-TABLE = "ISIC_2020_Training_GroundTruth_v2.csv"
-STAND_INS = 60
+SIZES = (1_000, CHALLENGE, 400_000)
 SECONDS_BETWEEN_LOOKS = 0.05
 FIGURE = ROOT / "assets" / "benchmarks" / "growth.png"
 
@@ -100,7 +96,7 @@ def main() -> None:
             case = Case(
                 size, Path(folder) / "set", Path(folder) / "cache", 224 if size <= CHALLENGE else 96, given.model_images
             )
-            described = make_set(case, given.real)
+            described = make_set(case.folder, size, given.real)
             stages = {}
             for stage in STAGES:
                 stages[stage.__name__] = measured = run_alone(stage, case)
@@ -119,69 +115,6 @@ def measured_before() -> dict[int, dict[str, Any]]:
     if not (file := RESULTS / "growth.json").is_file():
         return {}
     return {case["images"]: case for case in json.loads(file.read_text(encoding="utf-8"))["sizes"]}
-
-
-def make_set(case: Case, real: Path) -> dict[str, object]:
-    """Write the table and link the photos; what they are."""
-    random = np.random.default_rng(0)
-    photos = case.folder / "train"
-    photos.mkdir(parents=True)
-    challenge = case.images <= CHALLENGE
-    table = pd.read_csv(real / TABLE) if challenge and (real / TABLE).is_file() else made_up_table(case.images, random)
-    table = table.head(case.images)
-    table.to_csv(case.folder / "train.csv", index=False)
-    stand_ins = [_stand_in(number, real, challenge, random) for number in range(STAND_INS)]
-    sides = []
-    for number, picture in enumerate(stand_ins):
-        picture.save(case.folder / f"{number}.jpg", quality=92)
-        sides.append(picture.size)
-    chosen = random.integers(0, STAND_INS, len(table))
-    for name, number in zip(table["image_name"], chosen, strict=True):
-        os.link(case.folder / f"{number}.jpg", photos / f"{name}.jpg")
-    sizes_on_disk = [(case.folder / f"{number}.jpg").stat().st_size for number in range(STAND_INS)]
-    for number in range(STAND_INS):
-        (case.folder / f"{number}.jpg").unlink()
-    return {
-        "melanomas": int(table["target"].sum()),
-        "patients": int(table["patient_id"].nunique()),
-        "megapixels_an_image": round(float(np.mean([w * h / 1e6 for w, h in sides])), 2),
-        "megabytes_an_image": round(float(np.mean(sizes_on_disk)) / 1e6, 3),
-    }
-
-
-def made_up_table(count: int, random: np.random.Generator) -> pd.DataFrame:
-    """Labels of the shape of ISIC 2024's: 1 malignant in 1,000, and some 400 images a patient."""
-    target = (random.random(count) < 0.001).astype(int)
-    return pd.DataFrame(
-        {
-            "image_name": [f"ISIC_{number:07}" for number in range(count)],
-            "patient_id": [f"IP_{number:07}" for number in random.integers(0, max(20, count // 400), count)],
-            "sex": random.choice(["male", "female"], count),
-            "age_approx": random.integers(4, 17, count) * 5.0,
-            "anatom_site_general_challenge": random.choice(["torso", "head/neck", "lower extremity"], count),
-            "diagnosis": np.where(target == 1, "melanoma", "unknown"),
-            "benign_malignant": np.where(target == 1, "malignant", "benign"),
-            "target": target,
-        }
-    )
-
-
-def _stand_in(number: int, real: Path, challenge: bool, random: np.random.Generator) -> Image.Image:
-    """A real photo at the size of an original of ISIC 2020, or of a tile; a made-up one where there are none."""
-    sizes = real / "original_size.csv"
-    if challenge and sizes.is_file() and (real / "train.csv").is_file():
-        benign = pd.read_csv(real / "train.csv").query("target == 0")["image_name"]
-        originals = pd.read_csv(sizes).set_index("image_name").loc[benign]
-        row = originals.iloc[len(originals) * number // STAND_INS]
-        size = (int(row["width"]), int(row["height"]))
-    else:
-        side = int(random.integers(100, 200)) if not challenge else 1500
-        size = (side, side)
-    photos = sorted(real.rglob("*.jpg"))
-    if photos:
-        with Image.open(photos[number * 7 % len(photos)]) as photo:
-            return photo.convert("RGB").resize(size, Image.Resampling.BICUBIC)
-    return Image.fromarray(random.integers(0, 255, (size[1] // 16, size[0] // 16, 3), np.uint8)).resize(size)
 
 
 Work = tuple[int, Callable[[], object]]
