@@ -1,14 +1,11 @@
 """Reading data sets: every layout people download, and what is made of it."""
 
-import re
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from isic_screen.data.csv_files import counted, listed
-from isic_screen.data.hashing import sha256_file
-from isic_screen.data.tables import DataSet, read_labels, read_source, read_sources
+from isic_screen.data.tables import DataSet, read_source, read_sources
 from isic_screen.errors import DataError
 from tests.small_sets import put_photos, put_plain, put_table, targets
 
@@ -303,122 +300,3 @@ def test_a_photo_and_its_reduced_copy_are_one_group(tmp_path: Path) -> None:
     put_table(tmp_path, "image,target", f"{ONE},0", f"{ONE}_downsampled.jpg,0", f"{TWO},1")
     put_photos(tmp_path, f"{ONE}.jpg", f"{ONE}_downsampled.jpg", f"{TWO}.jpg")
     assert list(read_source(tmp_path).rows["group"]) == [ONE, ONE, TWO]
-
-
-# Several sources
-
-
-def test_same_ids_in_two_sources_are_two_patients(tmp_path: Path) -> None:
-    for name in ("one/data", "two/data"):
-        put_plain(tmp_path / name, "image,target,patient_id", "a,1,7", "b,0,8", photos=2)
-    data = read_sources([tmp_path / "one/data", tmp_path / "two/data"])
-    assert data.name == "data+data-2"
-    assert len(data.rows) == 4
-    assert data.rows["group"].nunique() == 4
-    assert list(data.rows["source"]) == ["data", "data", "data-2", "data-2"]
-    assert list(data.rows.index) == [0, 1, 2, 3]
-
-
-def test_archive_ids_mean_the_same_in_every_source(tmp_path: Path) -> None:
-    header = "image,target,patient_id"
-    put_table(tmp_path / "one", header, f"{ONE},1,IP_0000001", f"{TWO},0,IP_0000002")
-    put_table(tmp_path / "two", header, f"{THREE},0,IP_0000001", f"{TWO}_downsampled,0,IP_0000002")
-    put_photos(tmp_path, *(f"one/{image}.jpg" for image in (ONE, TWO)))
-    put_photos(tmp_path, f"two/{THREE}.jpg", f"two/{TWO}_downsampled.jpg")
-    data = read_sources([tmp_path / "one", tmp_path / "two"])
-    assert targets(data) == {ONE: 1, TWO: 0, THREE: 0}
-    groups = data.rows.set_index("image_id")["group"]
-    assert groups[ONE] == groups[THREE] == "IP_0000001"
-    assert any("1 photo held by several sources kept once" in warning for warning in data.warnings)
-
-
-def test_sources_that_contradict_each_other(tmp_path: Path) -> None:
-    for name, target in (("one", 1), ("two", 0)):
-        put_table(tmp_path / name, "image,target", f"{ONE},{target}", "a,0")
-        put_photos(tmp_path / name, f"{ONE}.jpg", "a.jpg")
-    with pytest.raises(DataError, match=f"one, two disagree .*{ONE}"):
-        read_sources([tmp_path / "one", tmp_path / "two"])
-
-
-def test_one_folder_twice(tmp_path: Path) -> None:
-    put_plain(tmp_path, "image,target", "a,1", "b,0")
-    with pytest.raises(DataError, match="given twice"):
-        read_sources([tmp_path, tmp_path / "x" / ".."])
-
-
-def test_hashes_follow_the_tables_content(tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        put_plain(tmp_path / name, "image,target", "a,1", "b,0")
-    one, two = tmp_path / "one", tmp_path / "two"
-    put_table(two, "image,target", "a,1", "c,0")
-    data = read_sources([one, two])
-    assert data.hashes == {"one": sha256_file(one / "labels.csv"), "two": sha256_file(two / "labels.csv")}
-    assert re.fullmatch("[0-9a-f]{64}", data.sha256)
-    assert data.sha256 == read_sources([two, one]).sha256
-    put_table(two, "image,target", "a,1", "d,0")
-    assert data.sha256 != read_sources([one, two]).sha256
-
-
-def test_sha256_file(tmp_path: Path) -> None:
-    (tmp_path / "abc").write_bytes(b"abc")
-    # FIPS 180-2, appendix B.1
-    assert sha256_file(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    with pytest.raises(DataError, match="gone cannot be read"):
-        sha256_file(tmp_path / "gone")
-
-
-def test_texts() -> None:
-    assert listed("abc") == "a, b, c"
-    assert listed(range(1007)) == "0, 1, 2, 3, 4 and 1,002 more"
-    assert (counted(1, "row"), counted(2000, "row")) == ("1 row", "2,000 rows")
-
-
-# The real data
-
-
-def test_whole_official_table(shared_data: Path) -> None:
-    labels = read_labels(shared_data / "isic2020" / "ISIC_2020_Training_GroundTruth_v2.csv")
-    rows = labels.rows
-    assert len(rows) == 33_126
-    assert rows["target"].value_counts().to_dict() == {0: 32_542, 1: 584}
-    assert rows["patient"].nunique() == 2_056
-    assert labels.warnings == ()
-    assert (rows["diagnosis"] == "").sum() == 27_124  # "unknown" in the table
-
-
-@pytest.mark.parametrize(
-    ("folder", "images", "melanomas", "groups"),
-    [
-        ("isic2020", 908, 464, 624),
-        ("ham10000", 10_015, 1_113, 7_470),
-        ("isic2017", 2_146, 400, 2_146),
-        ("photos", 8, 4, 8),
-    ],
-)
-def test_real_folders(shared_data: Path, folder: str, images: int, melanomas: int, groups: int) -> None:
-    data = read_source(shared_data / folder)
-    assert len(data.rows) == images
-    assert data.rows["target"].sum() == melanomas
-    assert data.rows["group"].nunique() == groups
-    assert data.rows["path"].map(lambda path: Path(path).is_file()).all()
-    assert not any("without a" in warning for warning in data.warnings)
-
-
-def test_real_side_tables(shared_data: Path) -> None:
-    rows = read_source(shared_data / "isic2020").rows
-    assert rows["width"].notna().all()
-    assert ((rows["width"] == 6000) & (rows["height"] == 4000)).sum() > 100
-    assert set(rows["skin_tone"]) == {"Very light", "Light", "Intermediate", "Tan"}
-
-
-def test_real_photos_are_also_in_isic_2017(shared_data: Path) -> None:
-    data = read_sources([shared_data / "isic2017", shared_data / "photos"])
-    assert data.rows["group"].is_unique
-    assert any("photos held by several sources kept once" in warning for warning in data.warnings)
-
-
-def test_official_table_with_photos_for_few_rows(shared_data: Path) -> None:
-    data = read_source(shared_data / "isic2020" / "ISIC_2020_Training_GroundTruth_v2.csv")
-    assert len(data.rows) == 908
-    assert len(data.warnings) == 1  # one sentence for 32,218 rows
-    assert "32,218 rows of ISIC_2020_Training_GroundTruth_v2.csv without a photo left out" in data.warnings[0]

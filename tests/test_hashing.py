@@ -1,0 +1,16 @@
+"""Hashes of files."""
+
+from pathlib import Path
+
+import pytest
+
+from isic_screen.data.hashing import sha256_file
+from isic_screen.errors import DataError
+
+
+def test_sha256_file(tmp_path: Path) -> None:
+    (tmp_path / "abc").write_bytes(b"abc")
+    # FIPS 180-2, appendix B.1
+    assert sha256_file(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    with pytest.raises(DataError, match="gone cannot be read"):
+        sha256_file(tmp_path / "gone")
