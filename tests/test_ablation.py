@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -7,9 +8,10 @@ from sklearn.metrics import roc_auc_score
 
 import train.ablate
 from isic_screen.data.tables import read_sources
-from isic_screen.errors import DataError
+from isic_screen.errors import DataError, RecipeError
 from isic_screen.evaluation.ablation import compare, groups_of_interest, table_of
 from isic_screen.evaluation.camera_probe import of_camera, probe_camera
+from isic_screen.training.recipe import RECIPES, FineTuneRecipe, load_recipe
 
 
 @pytest.fixture
@@ -132,3 +134,26 @@ def test_the_shipped_run_is_compared_with_the_paper_and_its_scores_are_kept(abla
     assert kept.read_bytes() == first
     (folder / "run" / "predictions.csv").unlink()
     assert run() == found  # from what was kept
+
+
+def test_what_goes_on_from_a_run_finds_it_among_the_starts_of_others(tmp_path):
+    one, other = tmp_path / "one", tmp_path / "other"
+    for folder, recipe in (
+        (one, "screen"),
+        (one / "start", "lite2-again"),
+        (one / "start" / "start", "lite2"),
+        (other, "open"),
+        (other / "start", "open-first"),
+    ):
+        folder.mkdir()
+        shutil.copy(RECIPES / f"{recipe}.toml", folder / "recipe.toml")
+    for recipe, start in (
+        ("screen", one / "start"),
+        ("lite2-again", one / "start" / "start"),
+        ("open", other / "start"),
+    ):
+        chosen = load_recipe(recipe)
+        assert isinstance(chosen, FineTuneRecipe)
+        assert train.ablate.start_of(chosen, [one, other]) == start
+    with pytest.raises(RecipeError, match="one went on from a run by the recipe open-first"):
+        train.ablate.start_of(chosen, [one])

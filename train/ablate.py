@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ import pandas as pd  # noqa: E402
 import torch  # noqa: E402
 
 from isic_screen.data.tables import DataSet, read_sources  # noqa: E402
-from isic_screen.errors import ScreenError  # noqa: E402
+from isic_screen.errors import RecipeError, ScreenError  # noqa: E402
 from isic_screen.evaluation.ablation import compare, table_of  # noqa: E402
 from isic_screen.evaluation.camera_probe import probe_camera  # noqa: E402
 from isic_screen.training.earlier_runs import EarlierRun  # noqa: E402
@@ -53,11 +54,12 @@ def main() -> int:
         help="the finished run of the shipped model",
     )
     parser.add_argument(
-        "--screen",
+        "--goes",
         type=Path,
-        default=Path("runs/screen"),
+        nargs="+",
+        default=[Path("runs/screen"), Path("runs/open")],
         metavar="DIR",
-        help="the finished run of recipe screen, whose goes others start from",
+        help="finished runs, whose starts others start from too; default: runs/screen runs/open",
     )
     parser.add_argument("--json", type=Path, default=ROOT / "assets" / "ablation.json", metavar="FILE")
     parser.add_argument("--table", type=Path, default=ROOT / "assets" / "ABLATION.md", metavar="FILE")
@@ -126,7 +128,7 @@ def _cross_validate(
         recipe = load_recipe(entry.get("recipe", base["recipe"]), [*overrides, *given.set])
     out = given.out / name
     out.mkdir(parents=True, exist_ok=True)
-    teachers = (_start_of(recipe, given.screen),) if isinstance(recipe, FineTuneRecipe) and recipe.from_teacher else ()
+    teachers = (start_of(recipe, given.goes),) if isinstance(recipe, FineTuneRecipe) and recipe.from_teacher else ()
     device = torch.device(given.device)
     setting = Setting(out, given.cache, device, given.workers, resume=True, teachers=teachers)
     if isinstance(recipe, HeadRecipe):
@@ -139,12 +141,20 @@ def _cross_validate(
     return held_out
 
 
-def _start_of(recipe: FineTuneRecipe, screen: Path) -> Path:
-    """The run by the recipe's `start_recipe` among those that `screen` went on from, one inside the other."""
-    wanted, folder = load_recipe(recipe.start_recipe), screen / START
-    while EarlierRun.of(folder).recipe != wanted:
-        folder = folder / START
-    return folder
+def start_of(recipe: FineTuneRecipe, runs: Sequence[Path]) -> Path:
+    """The run by the recipe's `start_recipe` among those that `runs` went on from, each of which holds its own start.
+
+    Raises RecipeError when there is none.
+    """
+    wanted = load_recipe(recipe.start_recipe)
+    for folder in runs:
+        while (folder := folder / START).is_dir():
+            if EarlierRun.of(folder).recipe == wanted:
+                return folder
+    raise RecipeError(
+        f"None of {', '.join(map(str, runs))} went on from a run by the recipe {recipe.start_recipe}: "
+        "name one that did (--goes)."
+    )
 
 
 def _with_camera(run: Experiment) -> pd.DataFrame:
