@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from isic_screen.data.csv_files import counted
+
 SPEED = (
     *("answer", "latency", "stages", "sizes", "decode", "heat_map", "engines", "batch", "startup"),
     *("feature_cache", "training_step"),
@@ -116,7 +118,8 @@ def _feature_cache(result: Mapping[str, Any]) -> list[tuple[str, str]]:
         ),
         ("Whole run: uncached / full cache", ratio(result["whole_run_uncached_over_full_cache"])),
         (
-            f"AUC, cached less uncached ({result['validation_images']} validation images)",
+            f"AUC, cached less uncached ({result['validation_images']:,} validation images, "
+            f"{counted(result['seeds'], 'split')})",
             f"{auc['value']:+.3f} ({auc['low']:+.3f} to {auc['high']:+.3f})",
         ),
     ]
