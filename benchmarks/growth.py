@@ -268,7 +268,10 @@ def draw(found: list[dict[str, Any]], path: Path) -> None:
     axes.xaxis.set_minor_locator(NullLocator())
     axes.legend(frameon=False, fontsize=SMALL_SIZE, loc="center left", bbox_to_anchor=(1, 0.5))
     label_axes(axes, "images", "minutes on two cores")
-    set_title(axes, "What a larger set costs before and after training", "each stage in a process of its own")
+    how = "each stage in a process of its own"
+    if images[-1] > CHALLENGE:
+        how += f"; beyond {CHALLENGE:,} the photos are small tiles"
+    set_title(axes, "What a larger set costs before and after training", how)
     save(figure, path)
 
 

@@ -40,7 +40,7 @@ def growth_table(result: dict[str, Any]) -> str:
     rows = [
         "| stage | " + " | ".join(f"{case['images']:,} images" for case in cases) + " |",
         "| --- |" + " --- |" * len(cases),
-        _row("photos", cases, lambda case: f"{case['megapixels_an_image']:.1f} megapixels on average"),
+        _row("photos", cases, lambda case: f"{case['megapixels_an_image']:.3g} megapixels on average"),
         _row("squares of", cases, lambda case: f"{case['pixels']} pixels"),
     ]
     for stage in cases[0]["stages"]:
