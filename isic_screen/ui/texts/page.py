@@ -49,7 +49,10 @@ class PageTexts:
         "The map is coarse, and it is not the outline of the lesion: a warm border, hair or ruler is a reason to "
         "doubt the score."
     )
-    HEAT_EMPTY = "Nothing in this photo spoke for melanoma: all the evidence is against it, so there is no map to show."
+    HEAT_EMPTY = (
+        "No place in this photo spoke for melanoma more than against it, so there is no map to show. That is no "
+        "all-clear: the answer follows from the probability and the threshold."
+    )
     HEAT_STRENGTH = "Strength of the overlay, %"
     HEAT_METHOD = "Method"
     HEAT_SWIPE = "Uncover the photo from the left"

@@ -58,7 +58,8 @@ class GermanPageTexts(PageTexts):
         "Grund, am Wert zu zweifeln."
     )
     HEAT_EMPTY = (
-        "Nichts in diesem Foto sprach für ein Melanom: Alles spricht dagegen, es gibt also keine Karte zu zeigen."
+        "Keine Stelle in diesem Foto sprach eher für ein Melanom als dagegen, es gibt also keine Karte zu zeigen. Das "
+        "ist keine Entwarnung: Die Antwort folgt aus Wahrscheinlichkeit und Schwelle."
     )
     HEAT_STRENGTH = "Stärke der Überlagerung, %"
     HEAT_METHOD = "Verfahren"
