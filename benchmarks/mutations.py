@@ -11,6 +11,8 @@ Mutation = Callable[[bytes, Random], bytes]
 
 _EDGES = (0, 1, 2, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 """Where lengths, counts and offsets go wrong."""
+MOST_REPEATED = 64_000_000
+"""Bytes of a chunk repeated: two thousand large ones take more memory to make than the program may take to read."""
 NASTY_TEXTS = (
     "", " ", "\0", "\ufeff", "\x1b[2J", "\u202e", "nan", "-inf", "1e999", "9" * 5000, "0x10", "-1", "1,5", "=1+1", '"',
     "'", "\\", "a" * 200_000, "../../etc/passwd", "C:\\x.jpg", "%s{0}", "\r", "\n", "\u2028", "é" * 300, "𓂀", "<i>",
@@ -110,7 +112,8 @@ def mix_png_chunks(data: bytes, random: Random) -> bytes:
     name, body = chunks[chosen]
     way = random.randrange(5)
     if way == 0:
-        chunks[chosen:chosen] = [chunks[chosen]] * random.choice((1, 5, 2000))
+        room = MOST_REPEATED // (len(body) + 12)
+        chunks[chosen:chosen] = [chunks[chosen]] * min(random.choice((1, 5, 2000)), max(1, room))
     elif way == 1:
         del chunks[chosen]
     elif way == 2:

@@ -80,6 +80,18 @@ def test_bytes_of_any_length_can_be_spoilt(mutation: mutations.Mutation, data: b
     assert len(data) < 2 or len(set(spoilt)) > 1
 
 
+def test_a_large_chunk_is_not_repeated_without_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Found by benchmarks.fuzz: it made a file of 735 MB, and took its own memory for the program's."""
+    monkeypatch.setattr(mutations, "MOST_REPEATED", 50_000)
+    head, large, small = ((name, bytes(length)) for name, length in ((b"IHDR", 13), (b"tEXt", 20_000), (b"tIME", 7)))
+    picture = bytes(8) + b"".join(
+        len(body).to_bytes(4, "big") + name + body + bytes(4) for name, body in (head, large, small)
+    )
+    spoilt = [mutations.mix_png_chunks(picture, Random(number)) for number in range(300)]
+    assert max(file.count(b"tEXt") for file in spoilt) == 1 + 2
+    assert max(file.count(b"tIME") for file in spoilt) == 1 + 2000
+
+
 def test_the_command_tells_and_keeps_what_it_finds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
