@@ -3,17 +3,22 @@
 Every process runs the same program. It computes its share, all get the results of all, and only the main one writes.
 """
 
+import atexit
+import gc
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import nn
 
 from isic_screen.errors import ScreenError
+
+if TYPE_CHECKING:
+    from accelerate import PartialState
 
 T = TypeVar("T")
 
@@ -89,7 +94,18 @@ def launched() -> Processes:
     """The processes that `accelerate launch` (or torchrun) started; ALONE without them."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return ALONE
+    # Before there is a group of processes: the module keeps the one that it finds as the default of its functions, for
+    # ever, and DistributedDataParallel imports it.
+    import torch.distributed.nn.functional
     from accelerate import PartialState  # takes seconds, and most commands run alone
 
     state = PartialState(cpu=not torch.cuda.is_available())
+    if state.backend == "gloo":
+        atexit.register(_leave, state)
     return Processes(state.process_index, state.num_processes, state.device)
+
+
+def _leave(state: "PartialState") -> None:
+    """End gloo's threads while Python still runs: one that lets go of a tensor later aborts the whole process."""
+    gc.collect()  # what a cycle keeps of DistributedDataParallel holds the group, and the group its threads
+    state.destroy_process_group()

@@ -65,6 +65,14 @@ def test_two_processes_compute_what_one_does(job, tolerance, jobs):
         torch.testing.assert_close(together[name], expected, rtol=0, atol=tolerance * scale, msg=name)
 
 
+def test_no_thread_of_gloo_outlives_the_work(jobs):
+    """One that lets go of a tensor while Python ends aborts a command that has done all of it."""
+    for index in (0, 1):
+        left = (jobs[2] / f"threads-{index}").read_text().splitlines()
+        assert left
+        assert not [name for name in left if "gloo" in name]
+
+
 def test_every_job_is_compared():
     assert set(JOBS) == {"norm_and_dropout", "head_on_features", "head_on_images", "fine_tuning"}
 
