@@ -1,11 +1,8 @@
 """What tests/test_processes.py has done by one process and by two: `python -m tests.shared_work OUT`.
 
-Each job returns tensors; the main process writes them to OUT/JOB. Every process leaves the names of the threads that it
-ends with in OUT/threads-INDEX.
+Each job returns tensors; the main process writes them to OUT/JOB.safetensors.
 """
 
-import atexit
-import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -116,16 +113,8 @@ def photo(row: int) -> Image.Image:
 JOBS = {job.__name__: job for job in (norm_and_dropout, fine_tuning, head_on_images, head_on_features)}
 
 
-def leave_threads(file: Path) -> None:
-    threads = Path("/proc/self/task").iterdir()
-    file.write_text("\n".join((thread / "comm").read_text().strip() for thread in threads))
-
-
 def main() -> None:
-    folder = Path(sys.argv[1])
-    # Python ends what was registered last first: these are the threads after all the others have tidied up.
-    atexit.register(leave_threads, folder / f"threads-{os.environ.get('RANK', '0')}")
-    processes = launched()
+    folder, processes = Path(sys.argv[1]), launched()
     torch.set_num_threads(1)
     for name, job in JOBS.items():
         found = job(processes, folder)

@@ -65,14 +65,6 @@ def test_two_processes_compute_what_one_does(job, tolerance, jobs):
         torch.testing.assert_close(together[name], expected, rtol=0, atol=tolerance * scale, msg=name)
 
 
-def test_no_thread_of_gloo_outlives_the_work(jobs):
-    """One that lets go of a tensor while Python ends aborts a command that has done all of it."""
-    for index in (0, 1):
-        left = (jobs[2] / f"threads-{index}").read_text().splitlines()
-        assert left
-        assert not [name for name in left if "gloo" in name]
-
-
 def test_every_job_is_compared():
     assert set(JOBS) == {"norm_and_dropout", "head_on_features", "head_on_images", "fine_tuning"}
 
@@ -137,6 +129,15 @@ def test_one_process_shares_with_nobody(photos):
     screener = Screener()
     alone, shared = screen_files(screener, files), screen_shared(screener, files, ALONE)
     assert [found.logit for found in shared] == [found.logit for found in alone]
+
+
+def test_no_thread_of_gloo_outlives_the_work(tmp_path):
+    """One that lets go of a tensor while Python ends aborts a command that has done all of it."""
+    _run(2, "-m", "tests.last_threads", tmp_path)
+    for index in (0, 1):
+        left = (tmp_path / str(index)).read_text().splitlines()
+        assert left
+        assert not [name for name in left if "gloo" in name]
 
 
 def test_an_unknown_device_is_a_sentence():
