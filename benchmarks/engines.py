@@ -45,7 +45,7 @@ def main() -> None:
         "--member",
         type=Path,
         action="append",
-        help="the run of the bundled model, or those of its members; default: runs/screen and runs/open",
+        help="the run of the bundled model, or those of its members; default: runs/even and runs/open",
     )
     parser.add_argument(
         "--threads", type=int, default=1, help="of every engine; default: 1, steadiest on a busy machine"
@@ -53,7 +53,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=25)
     parser.add_argument("--quick", action="store_true", help="few repeats, no AUC")
     given = parser.parse_args()
-    members = given.member or [ROOT / "runs" / name for name in ("screen", "open")]
+    members = given.member or [ROOT / "runs" / name for name in ("even", "open")]
     torch.set_num_threads(given.threads)
     model = load_model()
     rows = read_sources([given.data / source for source in SOURCES]).rows if given.data.is_dir() else None

@@ -57,9 +57,9 @@ def main() -> int:
         "--goes",
         type=Path,
         nargs="+",
-        default=[Path("runs/screen"), Path("runs/open")],
+        default=[Path("runs/even"), Path("runs/open")],
         metavar="DIR",
-        help="finished runs, whose starts others start from too; default: runs/screen runs/open",
+        help="finished runs, whose starts others start from too; default: runs/even runs/open",
     )
     parser.add_argument("--json", type=Path, default=ROOT / "assets" / "ablation.json", metavar="FILE")
     parser.add_argument("--table", type=Path, default=ROOT / "assets" / "ABLATION.md", metavar="FILE")
