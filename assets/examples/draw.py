@@ -28,7 +28,7 @@ def draw_all() -> dict[str, Image.Image]:
     """The pictures by file name, 768 x 576 RGB."""
     return {
         "synthetic-naevus.jpg": _marked(naevus(np.random.default_rng(3))),
-        "synthetic-irregular-lesion.jpg": _marked(irregular_lesion(np.random.default_rng(8))),
+        "synthetic-irregular-lesion.jpg": _marked(irregular_lesion(np.random.default_rng(11))),
         "synthetic-poor-photo.jpg": _marked(poor_photo(np.random.default_rng(5))),
     }
 
