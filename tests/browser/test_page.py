@@ -228,6 +228,7 @@ def test_nothing_is_cut_off_and_text_can_be_read(browser, address, width, scheme
     page.wait_for_selector("#photo input[type=file]", state="attached")
     upload(page, EXAMPLES / "synthetic-irregular-lesion.jpg")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert _least_room_in_a_tile(page) >= 5
     for selector in (
         "#answer .verdict",
         "#answer .probability",
@@ -241,6 +242,19 @@ def test_nothing_is_cut_off_and_text_can_be_read(browser, address, width, scheme
         tops = [page.locator(place).first.bounding_box()["y"] for place in ("#photo", "#answer", ".threshold-controls")]
         assert tops == sorted(tops)
     context.close()
+
+
+def _least_room_in_a_tile(page: Page) -> float:
+    """Pixels between the end of a figure and the border of its tile."""
+    return min(
+        page.evaluate(
+            """() => [...document.querySelectorAll('#consequences .tile')].map(tile => {
+                const figure = document.createRange();
+                figure.selectNodeContents(tile.querySelector('.value'));
+                return tile.getBoundingClientRect().right - figure.getBoundingClientRect().right;
+            })"""
+        )
+    )
 
 
 def _contrast(page: Page, selector: str) -> float:
