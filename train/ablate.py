@@ -22,7 +22,7 @@ import torch  # noqa: E402
 
 from isic_screen.data.tables import DataSet, read_sources  # noqa: E402
 from isic_screen.errors import RecipeError, ScreenError  # noqa: E402
-from isic_screen.evaluation.ablation import compare, table_of  # noqa: E402
+from isic_screen.evaluation.ablation import SHIPPED, compare, table_of  # noqa: E402
 from isic_screen.evaluation.camera_probe import probe_camera  # noqa: E402
 from isic_screen.training.earlier_runs import EarlierRun  # noqa: E402
 from isic_screen.training.experiment import Experiment, Setting  # noqa: E402
@@ -32,7 +32,6 @@ from isic_screen.training.run import START  # noqa: E402
 from isic_screen.training.whole_network import WholeNetwork  # noqa: E402
 
 BASE = "base"
-SHIPPED = "shipped"
 PAPER = "paper"
 """The entry that the shipped model is compared with."""
 KEPT = ["source", "image_id", "logit", "camera", "fold"]

@@ -8,6 +8,7 @@ from typing import Any
 
 from benchmarks.speed_rows import SPEED, engine_rows, speed_rows, stage_rows
 from isic_screen.artifact import Model
+from isic_screen.evaluation.ablation import SHIPPED
 from isic_screen.evaluation.report import estimate, table
 from isic_screen.operating_point import DEFAULT_SENSITIVITY, OperatingPoint, Proportion
 
@@ -113,12 +114,17 @@ def sources_table(model: Model) -> str:
     return table(head, rows)
 
 
-def ablation_table() -> str:
-    """What each choice of the recipe is worth, in AUC; the intervals are in assets/ABLATION.md."""
+def ablation_table(*, shipped_only: bool = False) -> str:
+    """What each choice of the recipe is worth, in AUC; the intervals are in assets/ABLATION.md.
+
+    `shipped_only` leaves out what is not compared with the shipped model.
+    """
     results = json.loads((ROOT / "assets" / "ablation.json").read_text(encoding="utf-8"))
     groups = list(next(iter(results.values()))["auc"])
     rows = []
     for name, result in results.items():
+        if shipped_only and SHIPPED not in (name, result["against"]) and name != results[SHIPPED]["against"]:
+            continue
         cells = []
         for group in groups:
             cell = f"{result['auc'][group]['value']:.3f}"

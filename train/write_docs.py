@@ -57,7 +57,7 @@ def with_generated(text: str, model: Model) -> str:
     parts = {
         "results": results_table(model),
         "sources": sources_table(model),
-        "ablation": ablation_table(),
+        "ablation": ablation_table(shipped_only=True),
         "novelty": novelty_table(),
         "thresholds": threshold_table(model),
         "speed": speed_table(),

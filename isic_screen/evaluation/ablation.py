@@ -11,6 +11,9 @@ from isic_screen.evaluation.camera_probe import of_camera
 from isic_screen.evaluation.counts import Counts, Floats, Ranking
 from isic_screen.evaluation.intervals import RESAMPLES, Estimate, bootstrap, paired_difference
 
+SHIPPED = "shipped"
+"""The entry of the shipped model."""
+
 _KEY = ["source", "image_id"]
 
 METRICS: dict[str, Callable[[Counts], Floats]] = {
