@@ -259,9 +259,13 @@ def _commands(model: Model) -> str:
 
 
 def _trained_by(name: str, member: dict[str, Any]) -> bool:
-    """Whether a recipe gives the network of this member; how many views it was judged by is no matter of training."""
+    """Whether a recipe gives the network of this member; how many views it was judged by is no matter of training.
+
+    A model file of an earlier version lacks the lines that recipes got since.
+    """
     recipe = load_recipe(name)
-    return {"method": recipe.method, **asdict(recipe), "views": 1} == {**member["recipe"], "views": 1}
+    lines = {"method": recipe.method, **asdict(recipe), "views": member["recipe"]["views"]}
+    return member["recipe"].items() <= lines.items()
 
 
 def _corners_verdict() -> str:

@@ -43,7 +43,8 @@ class TrainingImages:
     """What is trained on: rows of a table of `pixels` (M, S, S, 3) uint8.
 
     `rows` (N,) are places in `pixels`; `targets` (N,) 0 or 1; `diagnoses` (N,) indices in DIAGNOSES or NO_DIAGNOSIS;
-    `weights` (N,) how often each is drawn; `lessons` of the N images, where there are teachers; `stem` the rounds that
+    `weights` (N,) how often each is drawn; `groups` (N,) numbers of the camera and class of each, where the loss is
+    tilted to the worst of them; `lessons` of the N images, where there are teachers; `stem` the rounds that
     they are drawn in, where the recipe wants it (`weights` are then those of the rounds).
     """
 
@@ -54,6 +55,7 @@ class TrainingImages:
     weights: NDArray[np.float64]
     lessons: Lessons | None = None
     stem: StemRounds | None = None
+    groups: NDArray[np.int64] | None = None
 
 
 class Draws(Protocol):

@@ -94,8 +94,10 @@ def fine_tune(
     state is saved after every epoch, and `resume` goes on from it to the weights that the uninterrupted run would have
     had (on the same machine). Several `processes` share every batch and come to the weights of one, but for rounding.
     Raises TrainingError when the loss is not finite and RecipeError when the batch size is no multiple of the number of
-    processes.
+    processes, or several processes are to tilt the loss.
     """
+    if recipe.camera_tilt and processes.count > 1:
+        raise RecipeError("camera_tilt compares the cameras of a whole batch: train in one process, or set it to 0.")
     shares = processes.count * (2 if recipe.mixup else 1)  # the two that are mixed must be in one process
     if recipe.batch_size % shares:
         raise RecipeError(
@@ -265,10 +267,12 @@ class _Run:
         ):
             logits, diagnosis_logits = self.parallel(inputs, self.stages)
         logits, diagnosis_logits = logits.float(), diagnosis_logits.float()
-        loss = screening_loss(logits, diagnosis_logits, targets, diagnoses, self.recipe, own)
+        groups = None if images.groups is None else torch.from_numpy(images.groups[places]).to(self.device)
+        loss = screening_loss(logits, diagnosis_logits, targets, diagnoses, self.recipe, own, groups)
         if self.recipe.mixup:
             others = swapped(targets), swapped(diagnoses)
-            loss = loss + screening_loss(logits, diagnosis_logits, *others, self.recipe, 1 - own)
+            theirs = None if groups is None else swapped(groups)
+            loss = loss + screening_loss(logits, diagnosis_logits, *others, self.recipe, 1 - own, theirs)
         if (lessons := images.lessons) is not None:
             melanoma = torch.from_numpy(lessons.melanoma[places]).to(self.device)
             likely = torch.from_numpy(lessons.diagnoses[places]).to(self.device)

@@ -126,6 +126,7 @@ class FineTuneRecipe(Recipe):
     ema_decay: float
     label_smoothing: float
     diagnosis_weight: float
+    camera_tilt: float
     teaching: float
     from_teacher: bool
     start_recipe: str
@@ -168,6 +169,7 @@ class FineTuneRecipe(Recipe):
             "weight_decay": (0, 1),
             "ema_decay": (0, 0.99999),
             "diagnosis_weight": (0, 100),
+            "camera_tilt": (0, 100),
             "epoch_images": (1, 10_000_000),
             "pixels": (32, 2048),
             "first_size": (32, 1024),

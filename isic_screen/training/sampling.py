@@ -60,6 +60,11 @@ def cameras(rows: pd.DataFrame) -> pd.Series:
     return names.mask(lacking, rows["source"])
 
 
+def camera_groups(rows: pd.DataFrame) -> NDArray[np.int64]:
+    """A number (N,) for each row's camera and class."""
+    return np.asarray(rows.groupby([cameras(rows), "target"]).ngroup(), np.int64)
+
+
 def sampling_weights(
     rows: pd.DataFrame, *, source_power: float, melanoma_share: float, diagnosis_power: float, within_camera: bool
 ) -> NDArray[np.float64]:

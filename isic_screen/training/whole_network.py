@@ -30,7 +30,7 @@ from isic_screen.training.fine_tuning import fine_tune
 from isic_screen.training.pixels import Pixels, cached_pixels
 from isic_screen.training.progress import say
 from isic_screen.training.recipe import FineTuneRecipe
-from isic_screen.training.sampling import diagnosis_targets, sampling_weights
+from isic_screen.training.sampling import camera_groups, diagnosis_targets, sampling_weights
 from isic_screen.training.stem import StemRounds
 from isic_screen.training.teachers import lessons_of
 from isic_screen.views import averaged
@@ -179,6 +179,7 @@ class WholeNetwork:
             weights,
             self._lessons(training, name) if self.teachers and recipe.teaching else None,
             self.stem,
+            camera_groups(training) if recipe.camera_tilt else None,
         )
         history = fine_tune(
             network,
