@@ -102,6 +102,8 @@ def photo_tab(callbacks: Callbacks, other_sensitivity: gr.Slider) -> Threshold:
                         maximum=_MOST_PREVALENCE,
                         elem_id="prevalence",
                     )
+            consequence = gr.HTML(htmls[0], elem_id="consequences")
+            roc = gr.HTML(htmls[2], elem_id="roc")
         with gr.Column(scale=6, min_width=320):
             shown = gr.HTML(answer.waiting(texts), elem_id="answer")
             heat = gr.HTML("", elem_id="heat")
@@ -119,16 +121,7 @@ def photo_tab(callbacks: Callbacks, other_sensitivity: gr.Slider) -> Threshold:
                 note = gr.Textbox(label=texts.CLINICIANS_NOTE, lines=3, max_length=1200)
                 make_pdf = gr.Button(texts.MAKE_PDF, variant="primary", elem_id="make-pdf")
                 pdf = gr.Textbox(visible=False)
-
-    with gr.Row():
-        with gr.Column(scale=5, min_width=320):
-            consequence = gr.HTML(htmls[0], elem_id="consequences")
-        with gr.Column(scale=6, min_width=320):
             precision_recall = gr.HTML(htmls[1], elem_id="plot")
-    with gr.Row():
-        with gr.Column(scale=5, min_width=320):
-            roc = gr.HTML(htmls[2], elem_id="roc")
-        with gr.Column(scale=6, min_width=320):
             matrix = gr.HTML(htmls[3], elem_id="confusion")
 
     outcome = [shown, consequence, precision_recall, roc, matrix]

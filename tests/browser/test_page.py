@@ -238,8 +238,9 @@ def test_nothing_is_cut_off_and_text_can_be_read(browser, address, width, scheme
         "#sensitivity .info-text",
     ):
         assert _contrast(page, selector) >= 4.5, selector
-    if width == 390:  # on a phone: photo, answer, threshold
-        tops = [page.locator(place).first.bounding_box()["y"] for place in ("#photo", "#answer", ".threshold-controls")]
+    if width == 390:  # on a phone: photo, answer, threshold and what it means
+        places = ("#photo", "#answer", ".threshold-controls", "#consequences", "#plot", "#roc", "#confusion")
+        tops = [page.locator(place).first.bounding_box()["y"] for place in places]
         assert tops == sorted(tops)
     context.close()
 
