@@ -23,6 +23,7 @@ from isic_screen.training.loop import fit, predict
 from isic_screen.training.recipe import load_recipe
 from isic_screen.training.whole_batch import WholeBatch
 from tests.conftest import lesion
+from tests.small_recipe import small_recipe
 
 CPU = torch.device("cpu")
 COUNT = 23  # no multiple of two processes, nor of the batches
@@ -50,20 +51,7 @@ def norm_and_dropout(processes: Processes, folder: Path) -> dict[str, Tensor]:
 
 def fine_tuning(processes: Processes, folder: Path) -> dict[str, Tensor]:
     """The whole network, every distortion on."""
-    recipe = replace(
-        load_recipe("screen"),
-        input_size=64,
-        first_size=48,
-        train_size=64,
-        pixels=72,
-        epochs=2,
-        epoch_images=32,
-        batch_size=8,
-        hidden=16,
-        amp=False,
-        frozen_stages=2,
-        learning_rate=1e-4,
-    )
+    recipe = small_recipe(learning_rate=1e-4)
     torch.manual_seed(0)
     network = build_network("tf_efficientnet_lite0", weights="imagenet", hidden=recipe.hidden, input_size=64)
     pixels = np.stack([np.asarray(photo(row).resize((72, 72))) for row in range(COUNT)])

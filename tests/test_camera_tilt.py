@@ -1,5 +1,7 @@
 """The loss in which cameras and classes that do badly count for more."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,31 +15,15 @@ from isic_screen.training.draws import TrainingImages
 from isic_screen.training.experiment import Setting
 from isic_screen.training.fine_tuning import fine_tune
 from isic_screen.training.losses import screening_loss, tilted_mean
-from isic_screen.training.recipe import FineTuneRecipe, load_recipe
 from isic_screen.training.sampling import FEW, NO_DIAGNOSIS, camera_groups
 from isic_screen.training.whole_network import WholeNetwork
+from tests.small_recipe import small_recipe
 
 CPU = torch.device("cpu")
 LOSSES = torch.tensor([0.2, 0.4, 1.0, 2.0])
 SHARES = torch.tensor([1.0, 0.5, 1.0, 0.5])
 GROUPS = torch.tensor([7, 7, 3, 3])
-SMALL = ["backbone=tf_efficientnet_lite0", "input_size=64", "first_size=64", "train_size=64", "pixels=64", "hidden=16"]
-SMALL += [
-    "epochs=1",
-    "epoch_images=16",
-    "batch_size=8",
-    "frozen_stages=5",
-    "stem_uses=0",
-    "amp=false",
-    "from_teacher=false",
-]
-SMALL += ["dropout=0.0"]
-
-
-def _recipe(*lines: str) -> FineTuneRecipe:
-    recipe = load_recipe("screen", [*SMALL, *lines])
-    assert isinstance(recipe, FineTuneRecipe)
-    return recipe
+RECIPE = small_recipe(epochs=1, epoch_images=8, stem_uses=0, from_teacher=False, dropout=0.0)
 
 
 def test_a_small_tilt_gives_the_mean_and_a_large_one_the_worst_group():
@@ -74,9 +60,9 @@ def test_a_group_without_a_share_does_not_count():
 def test_the_screening_loss_is_tilted_only_when_the_recipe_says_so():
     logits, targets = torch.tensor([2.0, 2.0, -1.0, 0.5]), torch.tensor([1.0, 0.0, 0.0, 1.0])
     rest = torch.zeros(4, 7), targets, torch.full((4,), NO_DIAGNOSIS)
-    plain = screening_loss(logits, *rest, _recipe())
-    assert screening_loss(logits, *rest, _recipe(), None, GROUPS) == plain
-    tilted = _recipe("camera_tilt=1")
+    plain = screening_loss(logits, *rest, RECIPE)
+    assert screening_loss(logits, *rest, RECIPE, None, GROUPS) == plain
+    tilted = replace(RECIPE, camera_tilt=1.0)
     assert screening_loss(logits, *rest, tilted) == plain
     assert screening_loss(logits, *rest, tilted, None, GROUPS) > plain
 
@@ -97,7 +83,7 @@ def test_training_minimises_the_tilted_loss(mixup):
     for tilt in (0.0, 5.0):
         torch.manual_seed(0)
         network = build_network("tf_efficientnet_lite0", weights="imagenet", hidden=16, input_size=64)
-        recipe = _recipe(f"camera_tilt={tilt}", f"mixup={mixup}", "epoch_images=8")
+        recipe = replace(RECIPE, camera_tilt=tilt, mixup=mixup)
         (row,) = fine_tune(network, images, recipe, device=CPU, quiet=True)
         losses[tilt] = row["train_loss"]
     assert losses[5.0] > losses[0.0]  # of the same batch by the same network
@@ -107,17 +93,17 @@ def test_several_processes_do_not_tilt():
     images = TrainingImages(np.zeros((1, 64, 64, 3), np.uint8), *np.zeros((3, 1), np.int64), np.ones(1))
     network = build_network("tf_efficientnet_lite0", weights="imagenet", hidden=16, input_size=64)
     with pytest.raises(RecipeError, match="camera_tilt compares the cameras of a whole batch"):
-        fine_tune(network, images, _recipe("camera_tilt=1"), device=CPU, quiet=True, processes=Processes(0, 2))
+        fine_tune(network, images, replace(RECIPE, camera_tilt=1.0), device=CPU, quiet=True, processes=Processes(0, 2))
 
 
-@pytest.mark.parametrize("tilt", [0, 1])
+@pytest.mark.parametrize("tilt", [0.0, 1.0])
 def test_a_run_knows_its_cameras_when_they_matter(tilt, lesion_folder, tmp_path, monkeypatch):
     seen = []
     monkeypatch.setattr(
         "isic_screen.training.whole_network.fine_tune", lambda network, images, recipe, **_: seen.append(images) or []
     )
     run = WholeNetwork.prepare(
-        read_sources([lesion_folder]), _recipe(f"camera_tilt={tilt}"), Setting(tmp_path, tmp_path, CPU, 2)
+        read_sources([lesion_folder]), replace(RECIPE, camera_tilt=tilt), Setting(tmp_path, tmp_path, CPU, 2)
     )
     run.fit(run.rows, tmp_path / "checkpoint.safetensors")
     if tilt:

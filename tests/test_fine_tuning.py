@@ -17,28 +17,13 @@ from isic_screen.training.draws import TrainingImages, ahead
 from isic_screen.training.fine_tuning import WithDiagnosis, _own_shares, _Run, fine_tune
 from isic_screen.training.losses import screening_loss
 from isic_screen.training.precision import FastDepthwise, gradient_of_inputs, gradient_of_weight
-from isic_screen.training.recipe import load_recipe
 from isic_screen.training.sampling import NO_DIAGNOSIS, draw
 from isic_screen.training.schedule import rate_at, size_at
 from tests.conftest import lesion
+from tests.small_recipe import small_recipe
 
 CPU = torch.device("cpu")
-RECIPE = replace(
-    load_recipe("screen"),
-    learning_rate=1e-3,
-    mixup=0.0,
-    seed=0,
-    input_size=64,
-    first_size=48,
-    train_size=64,
-    pixels=72,
-    epochs=2,
-    epoch_images=32,
-    batch_size=8,
-    hidden=16,
-    amp=False,
-    frozen_stages=2,
-)
+RECIPE = small_recipe(learning_rate=1e-3, mixup=0.0, seed=0)
 
 
 def _network() -> ScreenNet:

@@ -12,31 +12,15 @@ from isic_screen.network import ScreenNet, build_network
 from isic_screen.training.checkpoint import save_checkpoint
 from isic_screen.training.draws import FromStem, TrainingImages
 from isic_screen.training.fine_tuning import WithDiagnosis, fine_tune
-from isic_screen.training.recipe import FineTuneRecipe, load_recipe
+from isic_screen.training.recipe import FineTuneRecipe
 from isic_screen.training.sampling import NO_DIAGNOSIS
 from isic_screen.training.schedule import size_at
 from isic_screen.training.stem import StemRounds, first_stages, other_stages, rounds_of
 from tests.conftest import lesion
+from tests.small_recipe import small_recipe
 
 CPU = torch.device("cpu")
-RECIPE = replace(
-    load_recipe("screen"),
-    learning_rate=1e-3,
-    mixup=0.0,
-    seed=0,
-    backbone="tf_efficientnet_lite0",
-    input_size=64,
-    first_size=48,
-    train_size=64,
-    pixels=72,
-    epochs=4,
-    epoch_images=40,
-    batch_size=8,
-    hidden=16,
-    amp=False,
-    frozen_stages=3,
-    stem_uses=2,
-)
+RECIPE = small_recipe(learning_rate=1e-3, mixup=0.0, seed=0, epochs=4, epoch_images=40, frozen_stages=3, stem_uses=2)
 
 
 def _network(backbone: str = "tf_efficientnet_lite0") -> ScreenNet:
