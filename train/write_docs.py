@@ -138,9 +138,9 @@ By sex, age, site, skin tone, camera and sharpness: [evaluation/report.md](evalu
 
 On the same folds: AUC, and in brackets the difference to another entry (* where its 95 % interval leaves out 0; all \
 intervals are in [ABLATION.md](ABLATION.md)). From `version-0-5` on, figures are of the smaller EfficientNet-Lite0 that \
-earlier versions shipped, and as they were measured then; `base` to `larger-backbone`, the latter alone of another network, \
-were measured with version 0.11. *Camera told*: AUC with which a linear probe on the features tells 6000x4000 originals \
-among benign photos; 0.5 would mean that it cannot.
+earlier versions shipped, but for `larger-backbone`; down to `short` as they were measured then, from `base` on with \
+version 0.11. *Camera told*: AUC with which a linear probe on the features tells 6000x4000 originals among benign photos; \
+0.5 would mean that it cannot.
 
 {ablation_table()}
 
