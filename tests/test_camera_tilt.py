@@ -57,6 +57,10 @@ def test_a_group_without_a_share_does_not_count():
     assert losses.grad.isfinite().all()
 
 
+def test_without_any_share_the_loss_is_nothing():
+    assert tilted_mean(LOSSES, torch.zeros(4), GROUPS, 2.0).item() == 0
+
+
 def test_the_screening_loss_is_tilted_only_when_the_recipe_says_so():
     logits, targets = torch.tensor([2.0, 2.0, -1.0, 0.5]), torch.tensor([1.0, 0.0, 0.0, 1.0])
     rest = torch.zeros(4, 7), targets, torch.full((4,), NO_DIAGNOSIS)

@@ -45,7 +45,9 @@ def tilted_mean(losses: Tensor, shares: Tensor, groups: Tensor, tilt: float) -> 
     _, number = groups.unique(return_inverse=True)
     weights = torch.zeros(int(number.max()) + 1, device=losses.device).index_add_(0, number, shares)
     sums = torch.zeros_like(weights).index_add_(0, number, losses * shares)
-    there = weights > 0  # a group may have no share of a batch that is mixed of two
+    there = weights > 0  # a group may have no share of a batch that is mixed of two, and nor may all of them
+    if not there.any():
+        return sums.sum()
     weights, sums = weights[there], sums[there]
     total = weights.sum()
     tilted = torch.logsumexp(tilt * sums / weights + (weights / total).log(), 0) / tilt
