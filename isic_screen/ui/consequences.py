@@ -145,7 +145,7 @@ class ThresholdPlot:
             threshold=percent(point.threshold, texts), recall=_share(recall, texts), precision=_share(precision, texts)
         )
         x = self._x(point.threshold)
-        marks = f'<path class="chosen" d="M{x:.1f} {TOP}V{_LOWER + PANEL}"/>'
+        marks = f'<path class="chosen" d="{_through_both(x)}"/>'
         for value, y_of, kind in ((recall, self._y_recall, "recall"), (precision, self._y_precision, "precision")):
             if value is not None:
                 y = y_of(min(value, self._most) if kind == "precision" else value)
@@ -199,7 +199,7 @@ class ThresholdPlot:
             if self._low <= level <= self._high and apart:
                 shown.append(level)
         labels = "".join(
-            f'<path class="grid" d="M{self._x(level):.1f} {TOP}V{_LOWER + PANEL}"/>'
+            f'<path class="grid" d="{_through_both(self._x(level))}"/>'
             f'<text class="axis{" dense" if number % 2 else ""}" '  # a phone leaves these out
             f'x="{self._x(level):.1f}" y="{_LOWER + PANEL + 18}" text-anchor="middle">{self._percent(level)}</text>'
             for number, level in enumerate(shown)
@@ -207,6 +207,11 @@ class ThresholdPlot:
         middle = (LEFT + _RIGHT_EDGE) / 2
         title = f'<text class="axis" x="{middle}" y="{_HEIGHT - 8}" text-anchor="middle">{self._texts.PLOT_AXIS}</text>'
         return labels + title
+
+
+def _through_both(x: float) -> str:
+    """A line from top to bottom of both panels, but not through the title between them."""
+    return f"M{x:.1f} {TOP}V{TOP + PANEL}M{x:.1f} {_LOWER}V{_LOWER + PANEL}"
 
 
 def _round_levels(most: float) -> list[float]:
