@@ -27,10 +27,10 @@ from isic_screen.novelty import Novelty
 from isic_screen.operating_point import ThresholdTable
 from isic_screen.whole_file import save_tensors
 
-FORMAT_VERSION = 6
+FORMAT_VERSION = 7
 # 1 had no novelty, 2 one of the pooled features, 3 neither committees nor eight bits, 4 no views, 5 neither six bits
-# nor members that are shown a photo another way round
-_READABLE_VERSIONS = (1, 2, 3, 4, 5, 6)
+# nor members that are shown a photo another way round, 6 no mean over three views
+_READABLE_VERSIONS = (1, 2, 3, 4, 5, 6, 7)
 _NOVELTY = "novelty."  # prefix of its tensors; those of the network are "backbone." and "head."
 BUNDLED_MODEL = Path(__file__).resolve().parents[1] / "assets" / "model.safetensors"
 # The only key of the header: safetensors writes several in no fixed order, and the same model would be another file.

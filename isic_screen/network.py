@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from isic_screen.backbone import Weights, build_backbone
 from isic_screen.errors import WeightsError
-from isic_screen.turns import turned, turned_back, view_of_member
+from isic_screen.turns import COUNTS, turned, turned_back, view_of_member
 
 _LARGEST_COMMITTEE = 16
 
@@ -24,7 +24,7 @@ class InputSpec:
 
     The whole photo, not a centre crop: lesions reach the border, and most images of the training sets were squashed
     to a square by whoever published them. `mean` and `std` are per RGB channel, for values in 0 to 1. `views` is how
-    many of its turns and flips (views.py) the answer is averaged over when a photo is screened: 1, 2, 4 or 8. With
+    many of its turns and flips (views.py) the answer is averaged over when a photo is screened: 1, 2, 3, 4 or 8. With
     `members_turned` each member of a committee is shown every view turned another way (`turns.view_of_member`).
     """
 
@@ -42,8 +42,8 @@ class InputSpec:
             raise ValueError("mean and std must hold three values each, std above 0")
         if self.interpolation not in ("bicubic", "bilinear"):
             raise ValueError(f"interpolation must be bicubic or bilinear, got {self.interpolation!r}")
-        if type(self.views) is not int or self.views not in (1, 2, 4, 8):
-            raise ValueError(f"views must be 1, 2, 4 or 8, got {self.views!r}")
+        if type(self.views) is not int or self.views not in COUNTS:
+            raise ValueError(f"views must be 1, 2, 3, 4 or 8, got {self.views!r}")
         if type(self.members_turned) is not bool:
             raise ValueError(f"members_turned must be true or false, got {self.members_turned!r}")
 

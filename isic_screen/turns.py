@@ -6,6 +6,16 @@ VIEWS = 8
 # What each does: 4 mirrors along the diagonal, then 1 from left to right, 2 from top to bottom. The first two are the
 # half turn, the first four all quarter turns, and the other four the same of the mirror image.
 _STEPS = (0, 3, 5, 6, 1, 2, 4, 7)
+COUNTS = (1, 2, 3, 4, 8)
+"""How many views an answer can be the mean of."""
+
+
+def views_of(count: int) -> tuple[int, ...]:
+    """The views whose mean is the answer of `count` (one of COUNTS): the first ones, but for three.
+
+    Three are the photo and both quarter turns: what tells the turns apart counts on neither side alone.
+    """
+    return (0, 2, 3) if count == 3 else tuple(range(count))
 
 
 def turned(images: Tensor, view: int) -> Tensor:

@@ -18,6 +18,7 @@ from tests.test_folding import _unsettled
 CPU = torch.device("cpu")
 GRAPHS = [
     ("tf_efficientnet_lite2", 192, False),
+    ("tf_efficientnet_lite2", 224, False),
     ("tf_efficientnet_lite0", 224, False),
     ("tf_efficientnet_lite0+tf_efficientnet_lite0", 224, False),
     ("tf_efficientnet_lite2+tf_efficientnet_lite2", 192, True),

@@ -5,7 +5,7 @@ import torch
 
 from isic_screen.engine import engine_of
 from isic_screen.network import ScreenNet, Whole, build_network
-from isic_screen.turns import VIEWS, turned, turned_back
+from isic_screen.turns import VIEWS, turned, turned_back, views_of
 from isic_screen.views import AT_ONCE, averaged
 
 CPU = torch.device("cpu")
@@ -25,9 +25,12 @@ def test_the_views_are_the_eight_symmetries_of_a_square():
     assert len(views) == len({tuple(view.flatten().tolist()) for view in views}) == 8
     assert torch.equal(views[0], image)
     assert torch.equal(views[1], image.rot90(2))
-    assert {tuple(v.flatten().tolist()) for v in views[:4]} == {
-        tuple(image.rot90(k).flatten().tolist()) for k in range(4)
-    }
+    assert _shown(image, 4) == {tuple(image.rot90(k).flatten().tolist()) for k in range(4)}
+
+
+def test_three_views_are_the_photo_and_both_quarter_turns():
+    image = torch.arange(9.0).view(3, 3)
+    assert _shown(image, 3) == {tuple(image.rot90(k).flatten().tolist()) for k in (0, 1, 3)}
 
 
 @pytest.mark.parametrize("view", range(VIEWS))
@@ -36,14 +39,14 @@ def test_turning_back_undoes_turning(view):
     assert torch.equal(turned_back(turned(images, view), view), images)
 
 
-@pytest.mark.parametrize("views", [2, 4, 8])
+@pytest.mark.parametrize("views", [2, 3, 4, 8])
 def test_everything_is_the_mean_over_the_views(network, views):
     images = torch.randn(AT_ONCE + 1, 3, 64, 64)
     engine = engine_of(network, CPU)
     with torch.inference_mode():
         found = averaged(engine, views)(images)
-        each = [engine(turned(images, view)) for view in range(views)]
-    upright = [turned_back(seen.evidence, view) for view, seen in enumerate(each)]
+        each = [engine(turned(images, view)) for view in views_of(views)]
+    upright = [turned_back(seen.evidence, view) for view, seen in zip(views_of(views), each, strict=True)]
     expected = [torch.stack(tensors).mean(0) for tensors in zip(*each, strict=True)]
     expected[Whole._fields.index("evidence")] = torch.stack(upright).mean(0)
     for one, other in zip(found, expected, strict=True):
@@ -90,8 +93,13 @@ def test_one_view_is_the_engine_itself(network):
     assert averaged(engine, 1) is engine
 
 
-@pytest.mark.parametrize("views", [0, 3, 16, True, 8.0])
+@pytest.mark.parametrize("views", [0, 5, 16, True, 8.0])
 def test_other_numbers_of_views_are_refused(network, views):
     spec = network.input_spec
-    with pytest.raises(ValueError, match="views must be 1, 2, 4 or 8"):
+    with pytest.raises(ValueError, match="views must be 1, 2, 3, 4 or 8"):
         type(spec)(spec.size, spec.mean, spec.std, spec.interpolation, views)
+
+
+def _shown(image: torch.Tensor, count: int) -> set[tuple[float, ...]]:
+    """The pixels of every view of `image` in an answer of `count`."""
+    return {tuple(turned(image, view).flatten().tolist()) for view in views_of(count)}

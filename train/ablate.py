@@ -56,9 +56,9 @@ def main() -> int:
         "--goes",
         type=Path,
         nargs="+",
-        default=[Path("runs/even"), Path("runs/open")],
+        default=[Path("runs/even"), Path("runs/open"), Path("runs/detail")],
         metavar="DIR",
-        help="finished runs, whose starts others start from too; default: runs/even runs/open",
+        help="finished runs, whose starts others start from too; default: runs/even runs/open runs/detail",
     )
     parser.add_argument("--json", type=Path, default=ROOT / "assets" / "ablation.json", metavar="FILE")
     parser.add_argument("--table", type=Path, default=ROOT / "assets" / "ABLATION.md", metavar="FILE")

@@ -148,7 +148,7 @@ class FineTuneRecipe(Recipe):
     hairs: float
     cutout: float
     mixup: float
-    views: Literal[1, 2, 4, 8]
+    views: Literal[1, 2, 3, 4, 8]
 
     def _ranges(self) -> _Ranges:
         chances = [
