@@ -13,7 +13,7 @@ COUNTS = (1, 2, 3, 4, 8)
 def views_of(count: int) -> tuple[int, ...]:
     """The views whose mean is the answer of `count` (one of COUNTS): the first ones, but for three.
 
-    Three are the photo and both quarter turns: what tells the turns apart counts on neither side alone.
+    Three are the photo and its quarter turns to either side.
     """
     return (0, 2, 3) if count == 3 else tuple(range(count))
 
