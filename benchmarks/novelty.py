@@ -1,13 +1,13 @@
 """How well the distance to the training photos tells what is not dermoscopy, and how many real photos it refuses.
 
-    python -m benchmarks.novelty --predictions RUN/predictions.csv [--ordinary DIR …] [--clinical DIR …]
+    python -m benchmarks.novelty --predictions RUN/predictions.csv [--ordinary DIR …]
 
 The dermoscopy photos are those of the run that made the model, each with its distance to the network of
 cross-validation that did not see it (column `novelty`). The share refused is measured with cut-offs that come from the
 other folds. Everything else is screened by the model itself: generated pictures (blank, noise, text, charts),
-scikit-learn's two sample photos and every picture under `--ordinary`; `--clinical` is for photos of skin without a
-dermatoscope. Writes benchmarks/results/novelty.json. The committed result used the sample pictures of scikit-image,
-gradio and matplotlib as ordinary ones, and had no clinical photos at hand.
+scikit-learn's two sample photos and every picture under `--ordinary`. Writes benchmarks/results/novelty.json. The
+committed result used the sample pictures of scikit-image, gradio and matplotlib as ordinary ones. Skin without a
+dermatoscope is measured by `python -m benchmarks.skin_photos`.
 """
 
 import argparse
@@ -32,7 +32,6 @@ def main() -> None:
     parser.add_argument("--predictions", type=Path, required=True, help="predictions.csv of the run")
     parser.add_argument("--model", type=Path, default=BUNDLED_MODEL, help="default: the bundled one")
     parser.add_argument("--ordinary", type=Path, action="append", default=[], help="a folder of ordinary pictures")
-    parser.add_argument("--clinical", type=Path, action="append", default=[], help="skin without a dermatoscope")
     given = parser.parse_args()
     screener = Screener(load_model(given.model))
     known = screener.model.novelty
@@ -45,12 +44,11 @@ def main() -> None:
         "share_of_dermoscopy_aimed_at": KNOWN_SHARE,
         "refused_from_times_the_cut_off": REFUSED_FROM,
         "dermoscopy": _refused(rows),
-        "not dermoscopy": {"generated": _tally(screener, generated(), held_out)},
+        "not dermoscopy": {
+            "generated": tally(screener, generated(), held_out),
+            "ordinary": tally(screener, ordinary(given.ordinary), held_out),
+        },
     }
-    for name, folders, with_samples in (("ordinary", given.ordinary, True), ("clinical", given.clinical, False)):
-        if folders or with_samples:
-            pictures = ordinary(folders) if with_samples else _pictures(folders)
-            result["not dermoscopy"][name] = _tally(screener, pictures, held_out)
     write_result("novelty", result)
 
 
@@ -76,13 +74,14 @@ def _refused(rows: pd.DataFrame) -> dict[str, dict[str, float]]:
     }
 
 
-def _tally(screener: Screener, pictures: Iterable[Image.Image], held_out: np.ndarray) -> dict[str, Any]:
-    found: list[Screening] = [screener.screen(picture) for picture in pictures]
-    distances = np.array([screening.novelty for screening in found], float)
-    targets = np.r_[np.zeros(len(held_out)), np.ones(len(found))]
+def tally(screener: Screener, pictures: Iterable[Image.Image], dermoscopy: np.ndarray) -> dict[str, Any]:
+    """How many of `pictures`, which are not dermoscopy, are stopped; `dermoscopy` (N,) are distances of photos that are."""
+    found = [screener.screen(picture) for picture in pictures]
+    distances = distances_of(found)
+    targets = np.r_[np.zeros(len(dermoscopy)), np.ones(len(found))]
     return {
         "pictures": len(found),
-        "auroc_against_held_out_dermoscopy": round(float(roc_auc_score(targets, np.r_[held_out, distances])), 4),
+        "auroc": round(float(roc_auc_score(targets, np.r_[dermoscopy, distances])), 4),
         "refused_by_distance": int((distances >= REFUSED_FROM).sum()),
         "doubtful_or_refused_by_distance": int((distances >= 1).sum()),
         "refused_by_distance_or_quality": sum(screening.quality.verdict == "unfit" for screening in found),
@@ -90,11 +89,9 @@ def _tally(screener: Screener, pictures: Iterable[Image.Image], held_out: np.nda
     }
 
 
-def _pictures(folders: Iterable[Path]) -> Iterable[Image.Image]:
-    for folder in folders:
-        for path in sorted(folder.rglob("*")):
-            if path.suffix.lower() in {".jpg", ".jpeg", ".png"}:
-                yield Image.open(path).convert("RGB")
+def distances_of(screenings: Iterable[Screening]) -> np.ndarray:
+    """Distances (N,) to the training photos, as shares of the cut-off."""
+    return np.array([screening.novelty for screening in screenings], float)
 
 
 if __name__ == "__main__":

@@ -157,7 +157,7 @@ def novelty_table() -> str:
             str(group["pictures"]),
             f"{group['refused_by_distance']} by distance, {group['refused_by_distance_or_quality']} with the quality checks",
             f"{group['doubtful_or_refused_by_distance']} by distance, {group['not_called_fit']} with the quality checks",
-            f"{group['auroc_against_held_out_dermoscopy']:.3f}",
+            f"{group['auroc']:.3f}",
         )
         for name, group in result["not dermoscopy"].items()
     ]
