@@ -47,8 +47,8 @@ FACES: dict[str, tuple[tuple[int, int, int], ...]] = {
     "test2.jpg": ((111, 113, 286),),
     "astronaut.png": ((169, 59, 112),),
 }
-"""Left, top and side in pixels of the faces in each colour photo, found by OpenCV's `haarcascade_frontalface_alt2` (scale
-1.05, 6 neighbours, 100 pixels or more) and looked at: a hand that it took for a face is left out."""
+"""Left, top and side in pixels of the faces in each colour photo, found by OpenCV's `haarcascade_frontalface_alt2`
+(scale 1.05, 6 neighbours, 100 pixels or more) and looked at: a hand that it took for a face is left out."""
 
 PIECES = (
     (0.25, 0.02, 0.75, 0.32),  # forehead
@@ -106,8 +106,9 @@ def _faces(photos: dict[str, Path]) -> Iterator[Image.Image]:
 
 def _pieces(face: Image.Image) -> Iterator[Image.Image]:
     """The parts of a face that are large enough to be screened at all."""
-    for box in PIECES:
-        piece = face.crop(tuple(round(share * face.width) for share in box))
+    for left, top, right, bottom in PIECES:
+        side = face.width
+        piece = face.crop((round(left * side), round(top * side), round(right * side), round(bottom * side)))
         if min(piece.size) >= SMALLEST_SIDE:
             yield piece
 

@@ -32,14 +32,19 @@ def rows() -> pd.DataFrame:
 
 def _scores(rows: pd.DataFrame, signal: float, seed: int, camera: float = np.nan) -> pd.DataFrame:
     noise = np.random.default_rng(seed).normal(size=len(rows))
-    return rows[["source", "image_id"]].assign(logit=signal * rows["target"] + noise, camera=camera, fold=0)
+    fold = np.arange(len(rows)) // 2 % 2  # no group is in both
+    return rows[["source", "image_id"]].assign(logit=signal * rows["target"] + noise, camera=camera, fold=fold)
+
+
+def _mean_auc(rows: pd.DataFrame, table: pd.DataFrame) -> float:
+    targets = rows.loc[table.index, "target"]
+    return float(np.mean([roc_auc_score(targets[part.index], part["logit"]) for _, part in table.groupby("fold")]))
 
 
 def test_entries_are_compared_on_the_same_images(rows):
     tables = {"base": _scores(rows, 1.0, 1), "better": _scores(rows, 3.0, 2).iloc[10:]}
     results = compare(tables, rows.sample(frac=1, random_state=0), against={"better": "base"}, resamples=100)
-    shared = rows.iloc[10:200]
-    expected = roc_auc_score(shared["target"], tables["base"]["logit"].iloc[10:200])
+    expected = _mean_auc(rows, tables["base"].iloc[10:200])
     assert results["base"]["auc"]["a"]["value"] == pytest.approx(expected)
     assert results["base"]["auc"]["a"]["n"] == 190
     difference = results["better"]["difference"]["auc"]["a"]
@@ -50,6 +55,24 @@ def test_entries_are_compared_on_the_same_images(rows):
     assert f"{expected:.3f}" in text
     assert f"{difference['value']:+.3f}" in text
     json.dumps(results, allow_nan=False)
+
+
+def test_folds_whose_networks_speak_on_other_scales_are_not_held_against_a_recipe(rows):
+    plain = _scores(rows, 2.0, 1)
+    moved = plain.assign(logit=plain["logit"] * (1 + 9 * plain["fold"]) + 5 * plain["fold"])
+    found = compare({"plain": plain, "moved": moved}, rows, against={"moved": "plain"}, resamples=50)
+    assert found["moved"]["auc"] == found["plain"]["auc"]
+    assert found["moved"]["difference"]["auc"]["a"]["value"] == 0
+    pooled = roc_auc_score(rows["target"][:200], moved["logit"][:200])
+    assert found["moved"]["auc"]["a"]["value"] > pooled + 0.01
+
+
+def test_a_fold_without_melanomas_is_left_out_of_the_mean(rows):
+    rows["target"] = np.where(np.arange(len(rows)) // 2 % 2 == 0, 0, rows["target"])
+    table = _scores(rows, 1.0, 1)
+    found = compare({"base": table}, rows, against={}, resamples=50)["base"]["auc"]["b"]
+    other = table[(table["fold"] == 1) & (rows["source"] == "b")]
+    assert found["value"] == pytest.approx(roc_auc_score(rows.loc[other.index, "target"], other["logit"]))
 
 
 def test_groups_split_sources_by_camera_where_sizes_are_known(rows):
@@ -96,26 +119,27 @@ def ablate(lesion_folder, tmp_path, monkeypatch):
     for seed, name in enumerate(("paper", "base")):
         _scores(rows, 1.0, seed).to_csv(scores / f"{name}.csv.gz", index=False)
 
-    def run(*more: str) -> dict:
+    def run(*more: str, status: int = 0) -> dict:
         words = ["--data", lesion_folder, "--entries", tmp_path / "entries.toml", "--scores", scores]
         words += ["--json", tmp_path / "a.json", "--table", tmp_path / "a.md", "--shipped", tmp_path / "run", *more]
         monkeypatch.setattr("sys.argv", ["ablate", *map(str, words)])
-        assert train.ablate.main() == 0
-        return json.loads((tmp_path / "a.json").read_text())
+        assert train.ablate.main() == status
+        return json.loads((tmp_path / "a.json").read_text()) if status == 0 else {}
 
     return run, rows, tmp_path
 
 
-def test_an_entry_without_scores_keeps_what_the_table_said_of_it(ablate):
-    run, _, folder = ablate
+def test_only_names_that_are_there_are_run(ablate, capsys):
+    run, _, _ = ablate
     assert list(run()) == ["paper", "base"]
-    measured = run()["base"] | {"why": "o"}
-    (folder / "a.json").write_text(json.dumps({"old": measured, "gone": measured}))
-    found = run()
-    assert list(found) == ["paper", "old", "base"]
-    assert found["old"]["auc"] == measured["auc"]
-    assert found["old"]["why"] == "o, in new words"
-    assert "| **old**: o, in new words |" in (folder / "a.md").read_text()
+    run("--only", "bsae", status=2)
+    assert "--only bsae:" in capsys.readouterr().err
+
+
+def test_a_table_of_entries_that_cannot_be_read_is_a_sentence(ablate, capsys):
+    run, _, folder = ablate
+    run("--entries", str(folder / "nowhere.toml"), status=2)
+    assert "nowhere.toml cannot be read as a table of entries" in capsys.readouterr().err
 
 
 def test_the_shipped_run_is_compared_with_the_paper_and_its_scores_are_kept(ablate):

@@ -1,8 +1,7 @@
 """Measure what each choice of a recipe is worth: `python train/ablate.py --data DIR … --out DIR`.
 
 Every entry of train/ablation.toml is cross-validated and its held-out scores kept in assets/held_out, so that a killed
-run goes on and a single entry can be measured again by deleting its file. The table is made anew from these files; an
-entry that has none and is not run now keeps what the table said of it.
+run goes on and a single entry can be measured again by deleting its file. The table is made anew from these files.
 """
 
 import argparse
@@ -20,10 +19,12 @@ sys.path.insert(0, str(ROOT))  # run from a clone: the package is not installed
 import pandas as pd  # noqa: E402
 import torch  # noqa: E402
 
+from isic_screen.data.csv_files import listed  # noqa: E402
 from isic_screen.data.tables import DataSet, read_sources  # noqa: E402
-from isic_screen.errors import RecipeError, ScreenError  # noqa: E402
+from isic_screen.errors import DataError, RecipeError, ScreenError  # noqa: E402
 from isic_screen.evaluation.ablation import SHIPPED, compare, table_of  # noqa: E402
 from isic_screen.evaluation.camera_probe import probe_camera  # noqa: E402
+from isic_screen.processes import device_named  # noqa: E402
 from isic_screen.training.earlier_runs import EarlierRun  # noqa: E402
 from isic_screen.training.experiment import Experiment, Setting  # noqa: E402
 from isic_screen.training.progress import say  # noqa: E402
@@ -68,8 +69,10 @@ def main() -> int:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="default: %(default)s")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="decoding threads")
     given = parser.parse_args()
-    entries = tomllib.loads(given.entries.read_text(encoding="utf-8"))
     try:
+        entries = _entries(given.entries)
+        if unknown := set(given.only or ()) - set(entries):
+            raise RecipeError(f"--only {min(unknown)}: {given.entries} has {listed(list(entries), 99)}.")
         data = read_sources(given.data)
         for name, entry in entries.items():
             if given.only and name not in given.only:
@@ -77,23 +80,18 @@ def main() -> int:
             if not (file := _file(given, name)).is_file() and not entry.get("kept"):
                 say(f"== {name}: {entry['why']}")
                 _keep(_cross_validate(name, entry, entries[BASE], data, given), file)
+        if (shipped := given.shipped / "predictions.csv").is_file():
+            _keep(_scores(shipped), _file(given, SHIPPED))
+        files = {name: _file(given, name) for name in (SHIPPED, *entries)}
+        scores = {name: _scores(file) for name, file in files.items() if file.is_file()}
+        against = {name: PAPER if name == SHIPPED else entries[name].get("against", BASE) for name in scores}
+        against = {name: other for name, other in against.items() if other not in ("", name)}
+        if lacking := sorted(set(against.values()) - set(scores)):
+            raise DataError(f"no scores of {lacking[0]} to compare with: run that first ({files[lacking[0]]}).")
+        results = compare(scores, data.rows, against=against)
     except ScreenError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    if (shipped := given.shipped / "predictions.csv").is_file():
-        _keep(pd.read_csv(shipped), _file(given, SHIPPED))
-    files = {name: _file(given, name) for name in (SHIPPED, *entries)}
-    scores = {name: pd.read_csv(file) for name, file in files.items() if file.is_file()}
-    against = {name: PAPER if name == SHIPPED else entries[name].get("against", BASE) for name in scores}
-    against = {name: other for name, other in against.items() if other not in ("", name)}
-    if lacking := sorted(set(against.values()) - set(scores)):
-        print(
-            f"error: no scores of {lacking[0]} to compare with: run that first ({files[lacking[0]]}).", file=sys.stderr
-        )
-        return 2
-    found = compare(scores, data.rows, against=against)
-    before = json.loads(given.json.read_text(encoding="utf-8")) if given.json.is_file() else {}
-    results = {name: found.get(name) or before[name] for name in files if name in found or name in before}
     for name, result in results.items():
         entry = entries.get(name, {"why": "the run of the shipped model"})
         result |= {"why": entry["why"], "set": entry.get("set", {})}
@@ -101,6 +99,17 @@ def main() -> int:
     given.table.write_text(table_of(results), encoding="utf-8")
     say(f"Wrote {given.json} and {given.table}")
     return 0
+
+
+def _entries(file: Path) -> dict[str, dict[str, Any]]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RecipeError(f"{file} cannot be read as a table of entries: {error}.") from error
+
+
+def _scores(file: Path) -> pd.DataFrame:
+    return pd.read_csv(file, dtype={"source": str, "image_id": str})
 
 
 def _file(given: argparse.Namespace, name: str) -> Path:
@@ -128,7 +137,7 @@ def _cross_validate(
     out = given.out / name
     out.mkdir(parents=True, exist_ok=True)
     teachers = (start_of(recipe, given.goes),) if isinstance(recipe, FineTuneRecipe) and recipe.from_teacher else ()
-    device = torch.device(given.device)
+    device = device_named(given.device)
     setting = Setting(out, given.cache, device, given.workers, resume=True, teachers=teachers)
     if isinstance(recipe, HeadRecipe):
         held_out = _with_camera(Experiment.prepare(data, recipe, setting))

@@ -140,7 +140,7 @@ def ablation_table(*, shipped_only: bool = False) -> str:
 
 def novelty_table() -> str:
     """What the distance to the training photos stops, and what it lets through."""
-    result = result_of("novelty")
+    result, skin = result_of("novelty"), result_of("skin_photos")
     rows = [
         (
             f"dermoscopy, {name}",
@@ -151,17 +151,26 @@ def novelty_table() -> str:
         )
         for name, group in result["dermoscopy"].items()
     ]
+    others = [
+        *((name, group, "") for name, group in result["not dermoscopy"].items()),
+        *((f"without a dermatoscope: {name}", group, " *") for name, group in skin["not dermoscopy"].items()),
+    ]
     rows += [
         (
             name,
             str(group["pictures"]),
             f"{group['refused_by_distance']} by distance, {group['refused_by_distance_or_quality']} with the quality checks",
             f"{group['doubtful_or_refused_by_distance']} by distance, {group['not_called_fit']} with the quality checks",
-            f"{group['auroc']:.3f}",
+            f"{group['auroc']:.3f}{mark}",
         )
-        for name, group in result["not dermoscopy"].items()
+        for name, group, mark in others
     ]
-    return table(("pictures", "n", "refused", "doubtful or refused", "AUROC against held-out dermoscopy"), rows)
+    known = skin["training photos"].values()
+    photos, above = sum(source["photos"] for source in known), sum(source["at_or_above_the_cut_off"] for source in known)
+    return (
+        table(("pictures", "n", "refused", "doubtful or refused", "AUROC against held-out dermoscopy"), rows)
+        + f"\n\n\\* against {photos:,} photos of the training data instead, {above} of them at or above the cut-off"
+    )
 
 
 def corners_table() -> str:

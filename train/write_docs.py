@@ -137,9 +137,9 @@ By sex, age, site, skin tone, camera and sharpness: [evaluation/report.md](evalu
 ### What each choice is worth
 
 On the same folds: AUC, and in brackets the difference to another entry (* where its 95 % interval leaves out 0; all \
-intervals are in [ABLATION.md](ABLATION.md)). From `version-0-5` on, figures are of the smaller EfficientNet-Lite0 that \
-earlier versions shipped, but for `larger-backbone`; down to `short` as they were measured then, from `base` on with \
-version 0.11. *Camera told*: AUC with which a linear probe on the features tells 6000x4000 originals among benign photos; \
+intervals are in [ABLATION.md](ABLATION.md)), mean of the folds; the figures above are of all folds' calibrated \
+probabilities at once, and differ by a few thousandths. `paper` and its twin, and from `base` on all but \
+`larger-backbone`, are of the smaller EfficientNet-Lite0. *Camera told*: AUC with which a linear probe on the features tells 6000x4000 originals among benign photos; \
 0.5 would mean that it cannot.
 
 {ablation_table()}
@@ -155,8 +155,12 @@ training photos of the shipped model. {_corners_verdict()}
 ### Photos that are not dermoscopy
 
 The model file holds what its training photos look like to the network; a photo unlike them is doubtful, one too unlike them refused. Measured by \
-`python -m benchmarks.novelty`, dermoscopy with cut-offs of folds that did not see it. Photos of skin without a \
-dermatoscope were not at hand: that they are refused is not known.
+`python -m benchmarks.novelty`, dermoscopy with cut-offs of folds that did not see it. From how many times the cut-off on \
+a photo is refused was set with a margin over the farthest of these very photos: that none of them is refused says little, \
+that few are doubtful says more. Photos of moles without a dermatoscope were not at hand. The nearest were portraits, \
+asked about whole and in close-ups of their skin (`python -m benchmarks.skin_photos`): more than half of the close-ups \
+are near enough to the training photos, and only the quality checks, mostly as they are small, doubt them. **Do not count \
+on a photo of a mole without a dermatoscope being stopped.**
 
 {novelty_table()}
 

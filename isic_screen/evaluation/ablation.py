@@ -1,20 +1,22 @@
 """Recipes compared on the same held-out images: each with its own figures and its paired difference to another."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from isic_screen.errors import DataError
 from isic_screen.evaluation.camera_probe import of_camera
-from isic_screen.evaluation.counts import Counts, Floats, Ranking
-from isic_screen.evaluation.intervals import RESAMPLES, Estimate, bootstrap, paired_difference
+from isic_screen.evaluation.counts import Counts, Floats, Ranking, ratio
+from isic_screen.evaluation.intervals import RESAMPLES, Estimate, bootstrap
 
 SHIPPED = "shipped"
 """The entry of the shipped model."""
 
 _KEY = ["source", "image_id"]
+_DIFFERENCE = "difference of "
 
 METRICS: dict[str, Callable[[Counts], Floats]] = {
     "auc": Counts.roc_auc,
@@ -47,8 +49,10 @@ def compare(
     """For every table of held-out scores (source, image_id, logit, camera, fold): METRICS by group, their differences
     to another (`against` names it; an entry it does not name has none), and how well the camera was told.
 
-    Only images that all tables have are compared. Intervals are bootstrapped over the `group` of `rows`. The AUC of a
-    cross-validation is taken over all its images at once. Raises DataError when the tables share no image.
+    Only images that all tables have are compared. Every figure is the mean over the folds of its table: the networks
+    of a cross-validation do not speak on one scale, and one ranking of all their scores would punish the recipes whose
+    networks differ most. Intervals are bootstrapped over the `group` of `rows`. Raises DataError when the tables share
+    no image.
     """
     shared = rows.set_index(_KEY)
     tables = {name: table.set_index(_KEY) for name, table in scores.items()}
@@ -61,24 +65,18 @@ def compare(
     results: dict[str, dict[str, Any]] = {}
     for name, table in aligned.items():
         other = against.get(name)
-        logits, reference = table["logit"].to_numpy(), aligned[other or name]["logit"].to_numpy()
         values: dict[str, Any] = {metric: {} for metric in METRICS}
         differences: dict[str, Any] = {metric: {} for metric in METRICS if other}
         for group, mask in groups_of_interest(rows).items():
             chosen = mask.to_numpy()
             targets, members = rows["target"].to_numpy()[chosen], rows["group"].to_numpy()[chosen]
-            for metric, estimate in _estimates(logits[chosen], targets, members, resamples, seed).items():
-                values[metric][group] = estimate.to_dict()
-            for metric in differences:
-                differences[metric][group] = paired_difference(
-                    METRICS[metric],
-                    logits[chosen],
-                    reference[chosen],
-                    targets,
-                    members,
-                    resamples=resamples,
-                    seed=seed,
-                ).to_dict()
+            one = _Folds.of(table[chosen], "logit", targets)
+            two = _Folds.of(aligned[other][chosen], "logit", targets) if other else None
+            found = _estimates(one, two, targets, members, resamples, seed)
+            for metric in METRICS:
+                values[metric][group] = found[metric].to_dict()
+                if two:
+                    differences[metric][group] = found[_DIFFERENCE + metric].to_dict()
         results[name] = {
             **values,
             "against": other,
@@ -88,12 +86,39 @@ def compare(
     return results
 
 
-def _estimates(scores: Any, targets: Any, groups: Any, resamples: int, seed: int) -> dict[str, Estimate]:
-    ranking = Ranking.of(scores, targets)
+class _Folds(NamedTuple):
+    """The images of each fold, and their order by the scores of the network that did not see them."""
 
-    def measure(weights: Any) -> dict[str, Any]:
-        counts = ranking.counts(weights)
-        return {name: metric(counts) for name, metric in METRICS.items()}
+    members: list[NDArray[np.intp]]
+    rankings: list[Ranking]
+
+    @classmethod
+    def of(cls, table: pd.DataFrame, column: str, targets: NDArray[Any]) -> "_Folds":
+        scores, fold_of = table[column].to_numpy(float), table["fold"].to_numpy()
+        members = [np.flatnonzero(fold_of == fold) for fold in np.unique(fold_of)]
+        return cls(members, [Ranking.of(scores[fold], targets[fold]) for fold in members])
+
+    def measure(self, weights: Floats) -> dict[str, Floats]:
+        """METRICS (R,) with image weights (R, N), each the mean over the folds in which it is defined."""
+        counts = [ranking.counts(weights[:, fold]) for fold, ranking in zip(self.members, self.rankings, strict=True)]
+        return {name: _mean([metric(fold) for fold in counts]) for name, metric in METRICS.items()}
+
+
+def _mean(values: list[Floats]) -> Floats:
+    """(R,) of what is no nan; nan where all are."""
+    stacked = np.stack(values)
+    return ratio(np.nansum(stacked, axis=0), (~np.isnan(stacked)).sum(axis=0))
+
+
+def _estimates(
+    one: _Folds, two: _Folds | None, targets: NDArray[Any], groups: NDArray[Any], resamples: int, seed: int
+) -> dict[str, Estimate]:
+    """METRICS of `one`, and by _DIFFERENCE and their name what they are less those of `two`, drawn together."""
+
+    def measure(weights: Floats) -> dict[str, Floats]:
+        first = one.measure(weights)
+        second = two.measure(weights) if two else {}
+        return first | {_DIFFERENCE + name: first[name] - value for name, value in second.items()}
 
     return bootstrap(measure, targets, groups, resamples=resamples, seed=seed)
 
@@ -104,8 +129,8 @@ def _camera(table: pd.DataFrame, rows: pd.DataFrame, resamples: int, seed: int) 
     if not probed.any():
         return None
     size = of_camera(rows).to_numpy()[probed].astype(int)
-    groups = rows["group"].to_numpy()[probed]
-    return _estimates(table["camera"].to_numpy(float)[probed], size, groups, resamples, seed)["auc"].to_dict()
+    told = _Folds.of(table[probed], "camera", size)
+    return _estimates(told, None, size, rows["group"].to_numpy()[probed], resamples, seed)["auc"].to_dict()
 
 
 def table_of(results: Mapping[str, Mapping[str, Any]]) -> str:
@@ -115,9 +140,10 @@ def table_of(results: Mapping[str, Mapping[str, Any]]) -> str:
         "# What each choice of the recipe is worth",
         "",
         "Written by `python train/ablate.py`. AUC on held-out images of 5-fold cross-validation, by patient or lesion",
-        "(but for `image-split`), with its 95 % interval; below it the paired difference to the entry named. Only an",
-        "interval that leaves out 0 says that a choice matters. *Camera*: AUC with which a linear probe on the",
-        "features tells 6000x4000 originals among benign photos; 0.5 would mean that the features do not know.",
+        "(but for those split by image), mean of the folds, with its 95 % interval; below it the paired difference to",
+        "the entry named. Only an interval that leaves out 0 says that a choice matters. *Camera*: AUC with which a",
+        "linear probe on the features tells 6000x4000 originals among benign photos; 0.5 would mean that the features",
+        "do not know.",
         "",
         "| entry | " + " | ".join(groups) + " | camera |",
         "|---|" + "---|" * (len(groups) + 1),
