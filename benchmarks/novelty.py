@@ -75,7 +75,7 @@ def _refused(rows: pd.DataFrame) -> dict[str, dict[str, float]]:
 
 
 def tally(screener: Screener, pictures: Iterable[Image.Image], dermoscopy: np.ndarray) -> dict[str, Any]:
-    """How many `pictures` that are not dermoscopy are stopped; `dermoscopy` (N,) are the distances of photos that are."""
+    """How many `pictures` that are not dermoscopy are stopped; `dermoscopy` (N,): the distances of photos that are."""
     found = [screener.screen(picture) for picture in pictures]
     distances = distances_of(found)
     targets = np.r_[np.zeros(len(dermoscopy)), np.ones(len(found))]

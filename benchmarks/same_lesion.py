@@ -103,7 +103,7 @@ def _keypoints(path: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     places, descriptors = cv2.SIFT.create(nfeatures=200, contrastThreshold=0.01).detectAndCompute(grey, None)
     if descriptors is None:
         return np.empty((0, 2), np.float32), np.empty((0, 128), np.float32)
-    return np.array([place.pt for place in places], np.float32), descriptors
+    return np.array([place.pt for place in places], np.float32), descriptors.astype(np.float32)
 
 
 def _in_line(

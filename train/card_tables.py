@@ -166,7 +166,10 @@ def novelty_table() -> str:
         for name, group, mark in others
     ]
     known = skin["training photos"].values()
-    photos, above = sum(source["photos"] for source in known), sum(source["at_or_above_the_cut_off"] for source in known)
+    photos, above = (
+        sum(source["photos"] for source in known),
+        sum(source["at_or_above_the_cut_off"] for source in known),
+    )
     return (
         table(("pictures", "n", "refused", "doubtful or refused", "AUROC against held-out dermoscopy"), rows)
         + f"\n\n\\* against {photos:,} photos of the training data instead, {above} of them at or above the cut-off"
