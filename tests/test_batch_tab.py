@@ -1,6 +1,5 @@
 """Many photos on the page: what is listed, in which order, and that one bad file stops nothing."""
 
-import csv
 import io
 import re
 import zipfile
@@ -129,14 +128,6 @@ def test_an_unfit_photo_has_no_probability_anywhere(callbacks, tmp_path):
     assert answer["photos"][0]["flagged"] is None
     report = PdfReader(io.BytesIO(callbacks.batch_report(Batch(rows), 0.0, 0.018, date(2026, 1, 2))))
     assert percent(rows[0].result.probability, texts) not in report.pages[0].extract_text().split("tiny.png")[1][:80]
-
-
-def test_the_csv_is_the_command_lines(found, callbacks):
-    rows = list(csv.DictReader(io.StringIO(found.csv(0.02))))
-    assert [row["file"] for row in rows] == [row.name for row in found.rows]
-    assert set(rows[0]) == {"file", "probability", "threshold", "flagged", "quality", "error"}
-    assert rows[1]["probability"] == ""
-    assert "broken.jpg" in rows[1]["error"]
 
 
 def test_a_case_of_the_batch_is_shown_as_alone(found, callbacks):

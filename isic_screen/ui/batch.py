@@ -16,7 +16,6 @@ from PIL import Image
 from isic_screen.archive import clean, count_in, is_zip, photos_in
 from isic_screen.batch import ScreensPhotos
 from isic_screen.errors import PhotoError
-from isic_screen.export import write_csv
 from isic_screen.operating_point import OperatingPoint, restate
 from isic_screen.photo import open_photo
 from isic_screen.screener import Screening
@@ -75,12 +74,6 @@ class Batch:
 
         listed = [(n, row) for n, row in enumerate(self.rows) if chosen in ("all", row.answer(threshold))]
         return sorted(listed, key=place)
-
-    def csv(self, threshold: float) -> str:
-        """The rows as the command line writes them."""
-        out = io.StringIO(newline="")
-        write_csv(out, [(row.name, row.result) for row in self.rows], threshold)
-        return out.getvalue()
 
 
 def sources(paths: Sequence[str]) -> Iterator[tuple[str, Path | bytes | PhotoError]]:
