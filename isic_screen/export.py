@@ -28,11 +28,11 @@ def write_csv(
     for file, result in results:
         if isinstance(result, PhotoError):
             failures += 1
-            writer.writerow([_text(file), "", f"{threshold:.6g}", "", "", _text(str(result))])
+            writer.writerow([as_utf8(file), "", f"{threshold:.6g}", "", "", as_utf8(str(result))])
         else:
             flagged = int(result.flagged(threshold))
             quality = result.quality.summary
-            writer.writerow([_text(file), f"{result.probability:.6g}", f"{threshold:.6g}", flagged, quality, ""])
+            writer.writerow([as_utf8(file), f"{result.probability:.6g}", f"{threshold:.6g}", flagged, quality, ""])
         out.flush()
     return failures
 
@@ -53,7 +53,7 @@ def resume_csv(path: Path, names: Sequence[str], threshold: float) -> tuple[int,
             break
         except csv.Error:
             whole = whole[: whole[:-2].rfind("\r\n") + 2] if "\r\n" in whole[:-2] else ""
-    expected = [[_text(name), f"{threshold:.6g}"] for name in names[: max(0, len(rows) - 1)]]
+    expected = [[as_utf8(name), f"{threshold:.6g}"] for name in names[: max(0, len(rows) - 1)]]
     # A row of another length is none of ours, and as itself it is like none that is expected.
     found = [[row[0], row[2]] if len(row) == len(COLUMNS) else row for row in rows[1:]]
     if rows and (tuple(rows[0]) != COLUMNS or found != expected):
@@ -65,6 +65,6 @@ def resume_csv(path: Path, names: Sequence[str], threshold: float) -> tuple[int,
     return max(0, len(rows) - 1), sum(bool(row[-1]) for row in rows[1:])
 
 
-def _text(value: str) -> str:
+def as_utf8(value: str) -> str:
     """Text as it can be written in UTF-8: file names may hold bytes that are not."""
     return value.encode("utf-8", "backslashreplace").decode("utf-8")

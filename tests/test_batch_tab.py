@@ -1,6 +1,5 @@
 """Many photos on the page: what is listed, in which order, and that one bad file stops nothing."""
 
-import csv
 import io
 import re
 import zipfile
@@ -16,7 +15,7 @@ from isic_screen.ui import batch
 from isic_screen.ui.api import Api
 from isic_screen.ui.batch import Batch, count, parts, progress, screen, sources, table
 from isic_screen.ui.callbacks import Callbacks
-from isic_screen.ui.numbers import percent
+from isic_screen.ui.numbers import against, percent
 from isic_screen.ui.texts import Texts
 from tests.conftest import lesion
 
@@ -96,9 +95,20 @@ def test_threshold_filter_and_prevalence_are_followed(found, callbacks):
     ):
         assert len(_names(table(found, point, 0.018, chosen, 1, texts))) == expected
     html = table(found, point, 0.2, "refer", 1, texts)
-    assert percent(restate(probabilities[-1], 0.018, 0.2), texts) in html
+    restated = [restate(probability, 0.018, 0.2) for probability in probabilities]
+    threshold, written = against(restated[-1], restated, texts)
+    assert f"threshold of {threshold}," in html
+    assert f'class="number">{written[-1]}<' in html
     assert f"{flagged} to refer" in html
     assert "prevalence of 20" in html
+
+
+def test_a_row_just_below_the_threshold_does_not_read_like_it(found, callbacks):
+    highest = max(row.result.probability for row in found.rows if not isinstance(row.result, PhotoError))
+    html = table(found, callbacks.point(highest + 1e-6), 0.018, "all", 1, texts)
+    threshold = re.search(r"threshold of ([\d.]+)", html).group(1)
+    written = re.search(r'class="number">([\d.]+)', html).group(1)
+    assert float(written) < float(threshold)
 
 
 def test_a_long_table_comes_in_parts(found, callbacks, monkeypatch):
@@ -129,14 +139,6 @@ def test_an_unfit_photo_has_no_probability_anywhere(callbacks, tmp_path):
     assert answer["photos"][0]["flagged"] is None
     report = PdfReader(io.BytesIO(callbacks.batch_report(Batch(rows), 0.0, 0.018, date(2026, 1, 2))))
     assert percent(rows[0].result.probability, texts) not in report.pages[0].extract_text().split("tiny.png")[1][:80]
-
-
-def test_the_csv_is_the_command_lines(found, callbacks):
-    rows = list(csv.DictReader(io.StringIO(found.csv(0.02))))
-    assert [row["file"] for row in rows] == [row.name for row in found.rows]
-    assert set(rows[0]) == {"file", "probability", "threshold", "flagged", "quality", "error"}
-    assert rows[1]["probability"] == ""
-    assert "broken.jpg" in rows[1]["error"]
 
 
 def test_a_case_of_the_batch_is_shown_as_alone(found, callbacks):

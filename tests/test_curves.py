@@ -8,7 +8,7 @@ from sklearn.metrics import confusion_matrix, roc_auc_score, roc_curve
 
 from isic_screen.operating_point import ThresholdTable
 from isic_screen.ui.confusion import confusion
-from isic_screen.ui.numbers import people
+from isic_screen.ui.numbers import People
 from isic_screen.ui.roc import RocPlot, auc, curve
 from isic_screen.ui.texts import German, Texts
 
@@ -70,9 +70,9 @@ def test_the_counts_are_scikit_learns_and_add_up(scores, threshold):
     assert counts == [found, missed, false_alarms, cleared]
     totals = [int(total) for total in re.findall(r'class="total">([\d,]+)<', html)]
     assert totals == [found + missed, false_alarms + cleared, found + false_alarms, missed + cleared, 300]
-    per_1000 = point.per_1000
-    expected = (per_1000.found, per_1000.missed, per_1000.recalled_healthy, per_1000.cleared_healthy)
-    assert re.findall(r'class="note">(.*?) of 1,000<', html) == [people(count, texts) for count in expected]
+    people = People.of(point.per_1000, texts)
+    expected = [people.found, people.missed, people.recalled, people.cleared]
+    assert re.findall(r'class="note">(.*?) of 1,000<', html) == expected
 
 
 def test_german_numbers_are_german(scores):

@@ -16,7 +16,7 @@ from isic_screen.network import InputSpec
 from isic_screen.operating_point import OperatingPoint, ThresholdTable, restate
 from isic_screen.quality import assess
 from isic_screen.screener import Screening
-from isic_screen.ui.numbers import percent
+from isic_screen.ui.numbers import against, percent
 from isic_screen.ui.pdf import Context, case_pdf
 from isic_screen.ui.pdf_batch import BatchRow, batch_pdf
 from isic_screen.ui.pdf_blocks import without_markup
@@ -148,7 +148,10 @@ def test_the_table_counts_what_the_operating_point_does():
 
 def test_below_the_threshold_is_said_in_words_and_is_no_all_clear():
     pdf = _case(_screening(0.0299))
-    assert _says(pdf, texts.BELOW_WHY.format(threshold=percent(0.03, texts)))
+    threshold, (probability,) = against(0.03, [0.0299], texts)
+    assert threshold != probability
+    assert _says(pdf, texts.BELOW_WHY.format(threshold=threshold), texts.SCALE_THRESHOLD.format(threshold=threshold))
+    assert _said(pdf).count(_packed(probability)) == 2  # the figure, and its place on the scale
     assert not _says(pdf, texts.REFER_WHY.format(threshold=percent(0.03, texts)))
     assert _says(_case(_screening(0.03)), texts.REFER_WHY.format(threshold=percent(0.03, texts)))
 
@@ -365,6 +368,18 @@ def test_a_batch_row_says_its_answer_in_words():
         others = {texts.REFER, texts.BELOW, texts.PDF_NOT_SCREENED} - {word}
         assert _packed(word) in table
         assert not any(_packed(other) in table.split(_packed(texts.INTENDED_USE))[0] for other in others)
+
+
+def test_a_batch_tells_what_is_just_below_the_threshold_from_it():
+    point = _model().facts.threshold_table.at(0.02496)
+    rows = [BatchRow("above.jpg", 0.02498, True), BatchRow("below.jpg", 0.02491, False)]
+    said = _packed(_batch(rows, point).pages[0].extract_text())
+    threshold, written = against(0.02496, [0.02498, 0.02491], texts)
+    shown = {"threshold": threshold, "prevalence": percent(0.018, texts)}
+    assert _packed(texts.PDF_RULE.format(**shown)) in said
+    for row, probability in zip(rows, written, strict=True):
+        assert probability != threshold
+        assert _packed(row.name + probability) in said
 
 
 def test_an_empty_batch_says_so():

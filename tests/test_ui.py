@@ -18,9 +18,8 @@ from isic_screen.ui.answer import Case
 from isic_screen.ui.api import Api
 from isic_screen.ui.callbacks import Callbacks
 from isic_screen.ui.consequences import ThresholdPlot, consequences
-from isic_screen.ui.numbers import people, percent
+from isic_screen.ui.numbers import People, against, percent
 from isic_screen.ui.photo_tab import _shown, share_of
-from isic_screen.ui.scale import position, ticks
 from isic_screen.ui.texts import German, Texts
 from tests.conftest import lesion
 
@@ -76,45 +75,11 @@ def callbacks(lite0_file) -> Callbacks:
 
 
 @pytest.mark.parametrize(
-    ("share", "text"),
-    [
-        (0.00001, "< 0.01"),
-        (0.0057, "0.57"),
-        (0.018, "1.8"),
-        (0.2, "20"),
-        (0.953, "95"),
-        (0.9982, "99.8"),
-        (1.0, "100.0"),
-    ],
-)
-def test_percentages_keep_what_matters(share, text):
-    assert percent(share, texts).replace("\N{NARROW NO-BREAK SPACE}%", "") == text
-
-
-def test_probabilities_are_never_rounded_to_certainty():
-    assert percent(0.999999, texts).startswith("> 99.99")
-    assert percent(0.0000001, texts).startswith("< 0.01")
-
-
-def test_a_part_of_a_person_is_not_nobody():
-    assert people(0.36, texts) == "0.4"
-    assert people(18.0, texts) == "18"
-    assert people(610.4, texts) == "610"
-
-
-@pytest.mark.parametrize(
     ("threshold", "number"), [(0.0, 0.0), (0.0057789, 0.577), (0.0569999, 5.69), (0.5, 50.0), (1.0, 100.0)]
 )
 def test_the_threshold_that_is_shown_is_never_above_the_one_in_force(threshold, number):
     assert _shown(threshold) == number
     assert _shown(threshold) / 100 <= threshold
-
-
-def test_the_scale_is_log_odds():
-    assert position(0.5) - position(0.1) == pytest.approx(position(0.9) - position(0.5))
-    assert position(0.0) == 0.0
-    assert position(1.0) == 1.0
-    assert all(abs(position(tick) - position(0.018)) > 0.06 for tick in ticks(0.018))
 
 
 @pytest.mark.parametrize(("probability", "word"), [(0.2, texts.REFER), (0.001, texts.BELOW)])
@@ -126,6 +91,27 @@ def test_the_verdict_is_in_words_with_the_thresholds_meaning(probability, word, 
     assert "threshold of 1.2" in text
     assert percent(probability, texts) in text
     assert "prevalence 1.8" in text
+
+
+@pytest.mark.parametrize(("probability", "word"), [(0.02498, texts.REFER_WHY), (0.02491, texts.BELOW_WHY)])
+def test_a_probability_close_to_the_threshold_is_not_written_like_it(probability, word, table):
+    text = _text(answer.verdict(_case(probability), table.at(0.02496), 0.018, texts))
+    threshold, (written,) = against(0.02496, [probability], texts)
+    assert threshold != written
+    assert word.format(threshold=threshold) in text
+    assert f"{written} probability" in text
+
+
+def test_where_melanoma_is_rare_the_scale_still_tells_photo_and_threshold_apart(table):
+    html = answer.verdict(_case(0.003), table.at(0.01), 0.0001, texts)
+    dot, line = (float(re.search(rf'class="{part}" style="left:([\d.]+)%', html).group(1)) for part in ("dot", "line"))
+    assert 1 < dot < line - 3
+
+
+def test_the_scale_is_labelled_in_the_language(table):
+    german = _text(answer.verdict(_case(0.2), table.at(0.01), 0.018, German()))
+    assert "0,1\N{NARROW NO-BREAK SPACE}%" in german
+    assert not re.search(r"\d\.\d", german)
 
 
 def test_exactly_at_the_threshold_is_refer(table):
@@ -165,8 +151,10 @@ def test_another_prevalence_restates_what_is_shown_and_refers_the_same(table):
     for probability, word in ((0.0123, texts.REFER), (0.0122, texts.BELOW)):
         text = _text(answer.verdict(_case(probability), point, 0.1, texts))
         assert word in text
-        assert percent(restate(probability, 0.018, 0.1), texts) in text
-        assert f"threshold of {percent(restate(0.0123, 0.018, 0.1), texts)}" in text
+        restated = restate(probability, 0.018, 0.1)
+        threshold, (written,) = against(restate(0.0123, 0.018, 0.1), [restated], texts)
+        assert f"{written} probability" in text
+        assert f"threshold of {threshold}" in text
         assert "prevalence 10" in text
     told = _text(consequences(point.restated(0.1), table, "", texts))
     assert "100 with melanoma" in told
@@ -198,9 +186,9 @@ def test_consequences_are_the_operating_points(table):
     html = consequences(point, table, "5-fold <test>", texts)
     text = _text(html)
     counts = point.per_1000
-    assert f"{people(counts.found, texts)} found" in text
-    assert f"{people(counts.missed, texts)} missed" in text
-    assert f"{people(counts.recalled_healthy, texts)} healthy people recalled" in text
+    people = People.of(counts, texts)
+    assert f"{people.melanomas} with melanoma: {people.found} found, {people.missed} missed" in text
+    assert f"{people.recalled} healthy people recalled, {people.cleared} not" in text
     for share in (point.sensitivity, point.specificity):
         interval = f"{100 * share.low:.1f} to {100 * share.high:.1f} (95\N{NARROW NO-BREAK SPACE}%)"
         assert f"{interval}, {share.count} of {share.total}" in text

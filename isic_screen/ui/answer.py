@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Literal
@@ -13,8 +13,8 @@ from isic_screen.explain import FloatMap, heat_layer
 from isic_screen.operating_point import OperatingPoint, restate
 from isic_screen.quality import Quality
 from isic_screen.screener import Screening
-from isic_screen.ui.numbers import percent
-from isic_screen.ui.scale import position, ticks
+from isic_screen.ui.numbers import against, percent, round_percent
+from isic_screen.ui.scale import Scale
 from isic_screen.ui.texts import Texts
 
 SHOWN_SIDE = 900
@@ -87,26 +87,27 @@ def verdict(case: Case, point: OperatingPoint, prevalence: float, texts: Texts) 
     flagged = screening.flagged(point.threshold)
     kind, word, why = ("refer", texts.REFER, texts.REFER_WHY) if flagged else ("below", texts.BELOW, texts.BELOW_WHY)
 
-    def shown(probability: float) -> float:
+    def restated(probability: float) -> float:
         return restate(probability, point.prevalence, prevalence)
 
-    probability, threshold = shown(screening.probability), percent(shown(point.threshold), texts)
+    stated, probability = point.restated(prevalence), restated(screening.probability)
+    ends = [restated(end) for end in case.spread] if case.spread and case.borderline(point.threshold) else []
+    threshold, (written, *turned) = against(stated.threshold, [probability, *ends], texts)
     return (
         f'<div class="card {kind}">{quality}'
         f'<h2 class="verdict">{icon(kind)} {word}</h2><p class="why">{why.format(threshold=threshold)}</p>'
-        f"{_borderline(case, point, shown, texts)}"
-        f'<p class="probability"><span class="figure">{percent(probability, texts)}</span> '
+        f"{_borderline(turned, texts)}"
+        f'<p class="probability"><span class="figure">{written}</span> '
         f"{texts.PROBABILITY.format(prevalence=percent(prevalence, texts))}</p>"
-        f"{_scale(probability, point.restated(prevalence), texts)}</div>"
+        f"{_scale(probability, stated, written, threshold, texts)}</div>"
     )
 
 
-def _borderline(case: Case, point: OperatingPoint, shown: Callable[[float], float], texts: Texts) -> str:
-    if case.spread is None or not case.borderline(point.threshold):
+def _borderline(ends: Sequence[str], texts: Texts) -> str:
+    if not ends:
         return ""
-    low, high = (percent(shown(probability), texts) for probability in case.spread)
-    sentence = texts.BORDERLINE.format(low=low, high=high)
-    return f'<p class="borderline">{icon("doubtful")} {sentence}</p>'
+    low, high = ends
+    return f'<p class="borderline">{icon("doubtful")} {texts.BORDERLINE.format(low=low, high=high)}</p>'
 
 
 def heat(photo: Image.Image, heat_map: FloatMap, texts: Texts) -> str:
@@ -137,17 +138,14 @@ def _quality(quality: Quality, texts: Texts) -> str:
     return f'<div class="quality {quality.verdict}">{icon(quality.verdict)} {labels[quality.verdict]}{listed}</div>'
 
 
-def _scale(probability: float, point: OperatingPoint, texts: Texts) -> str:
-    """A bar on the log-odds scale, marked with probability, threshold and prevalence."""
-    shown = {
-        "probability": percent(probability, texts),
-        "threshold": percent(point.threshold, texts),
-        "prevalence": percent(point.prevalence, texts),
-    }
-    at_threshold, at_prevalence = position(point.threshold), position(point.prevalence)
+def _scale(probability: float, point: OperatingPoint, written: str, threshold: str, texts: Texts) -> str:
+    """A bar on the log-odds scale, marked with probability and threshold (`written` are the two) and prevalence."""
+    scale = Scale.at(point.prevalence)
+    shown = {"probability": written, "threshold": threshold, "prevalence": percent(point.prevalence, texts)}
+    at_threshold, at_prevalence = scale.position(point.threshold), scale.position(point.prevalence)
     marks = "".join(
-        f'<span class="tick" style="left:{100 * position(tick):.1f}%">{100 * tick:g}</span>'
-        for tick in ticks(clear_of=point.prevalence)
+        f'<span class="tick" style="left:{100 * scale.position(tick):.1f}%">{round_percent(tick, texts)}</span>'
+        for tick in scale.ticks(clear_of=point.prevalence)
     )
     return (
         f'<div class="scale" role="img" aria-label="{texts.SCALE_LABEL.format(**shown)}">'
@@ -156,7 +154,7 @@ def _scale(probability: float, point: OperatingPoint, texts: Texts) -> str:
         f'<div class="bar"><div class="above" style="left:{100 * at_threshold:.1f}%"></div>'
         f'<div class="line" style="left:{100 * at_threshold:.1f}%"></div>'
         f'<div class="line faint" style="left:{100 * at_prevalence:.1f}%"></div>'
-        f'<div class="dot" style="left:{100 * position(probability):.1f}%"></div></div>'
+        f'<div class="dot" style="left:{100 * scale.position(probability):.1f}%"></div></div>'
         f'<div class="ticks">{marks}</div>'
         f'<span class="mark prevalence{_side(at_prevalence)}" style="left:{100 * at_prevalence:.1f}%">'
         f"{texts.SCALE_PREVALENCE.format(**shown)}</span></div>"

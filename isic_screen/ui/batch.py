@@ -16,12 +16,11 @@ from PIL import Image
 from isic_screen.archive import clean, count_in, is_zip, photos_in
 from isic_screen.batch import ScreensPhotos
 from isic_screen.errors import PhotoError
-from isic_screen.export import write_csv
 from isic_screen.operating_point import OperatingPoint, restate
 from isic_screen.photo import open_photo
 from isic_screen.screener import Screening
 from isic_screen.ui.answer import Case, icon
-from isic_screen.ui.numbers import percent
+from isic_screen.ui.numbers import against, percent
 from isic_screen.ui.texts import Texts
 
 Answer = Literal["refer", "below", "unscreened"]
@@ -75,12 +74,6 @@ class Batch:
 
         listed = [(n, row) for n, row in enumerate(self.rows) if chosen in ("all", row.answer(threshold))]
         return sorted(listed, key=place)
-
-    def csv(self, threshold: float) -> str:
-        """The rows as the command line writes them."""
-        out = io.StringIO(newline="")
-        write_csv(out, [(row.name, row.result) for row in self.rows], threshold)
-        return out.getvalue()
 
 
 def sources(paths: Sequence[str]) -> Iterator[tuple[str, Path | bytes | PhotoError]]:
@@ -147,14 +140,17 @@ def table(batch: Batch, point: OperatingPoint, prevalence: float, chosen: str, p
     if not batch.rows:
         return ""
     answers = [row.answer(point.threshold) for row in batch.rows]
-    stated = point.restated(prevalence)
+    threshold, probabilities = _written(batch.rows, point, prevalence, texts)
     counts = texts.BATCH_COUNTS.format(
         refer=answers.count("refer"), below=answers.count("below"), unscreened=answers.count("unscreened"),
-        threshold=percent(stated.threshold, texts), prevalence=percent(prevalence, texts),
+        threshold=threshold, prevalence=percent(prevalence, texts),
     )  # fmt: skip
     listed = batch.sorted(point.threshold, chosen)
     first = min((part - 1) * ROWS_SHOWN, max(0, (len(listed) - 1) // ROWS_SHOWN * ROWS_SHOWN))
-    rows = "".join(_tr(number, row, point, prevalence, texts) for number, row in listed[first : first + ROWS_SHOWN])
+    rows = "".join(
+        _tr(number, row, answers[number], probabilities.get(number, ""), texts)
+        for number, row in listed[first : first + ROWS_SHOWN]
+    )
     shown = texts.BATCH_SHOWN.format(
         first=min(first + 1, len(listed)), last=min(first + ROWS_SHOWN, len(listed)), of=len(listed)
     )
@@ -185,10 +181,19 @@ def _webp(photo: Image.Image, side: int) -> bytes:
     return buffer.getvalue()
 
 
-def _tr(number: int, row: Row, point: OperatingPoint, prevalence: float, texts: Texts) -> str:
-    answer = row.answer(point.threshold)
+def _written(rows: Sequence[Row], point: OperatingPoint, prevalence: float, texts: Texts) -> tuple[str, dict[int, str]]:
+    """The threshold and, by their numbers, the probabilities of the rows that have an answer, in words."""
+    shown = {
+        number: restate(row.result.probability, point.prevalence, prevalence)
+        for number, row in enumerate(rows)
+        if not isinstance(row.result, PhotoError) and row.answer(point.threshold) != "unscreened"
+    }
+    threshold, written = against(point.restated(prevalence).threshold, list(shown.values()), texts)
+    return threshold, dict(zip(shown, written, strict=True))
+
+
+def _tr(number: int, row: Row, answer: Answer, probability: str, texts: Texts) -> str:
     words = {"refer": texts.REFER, "below": texts.BELOW, "unscreened": texts.BATCH_UNSCREENED}[answer]
-    probability = ""
     if isinstance(row.result, PhotoError):
         remark, picture = escape(texts.fault(str(row.result))), ""
         name = f"<span>{escape(row.name)}</span>"
@@ -199,8 +204,6 @@ def _tr(number: int, row: Row, point: OperatingPoint, prevalence: float, texts: 
         picture = f'<img src="data:image/webp;base64,{base64.b64encode(row.thumbnail).decode()}" alt="">'
         # A button, so that the keyboard reaches it: assets/page.js tells the server which.
         name = f'<button type="button" data-photo="{number}">{escape(row.name)}</button>'
-        if answer != "unscreened":
-            probability = percent(restate(row.result.probability, point.prevalence, prevalence), texts)
     return (
         f'<tr class="{answer}"><td>{picture}</td><td class="name">{name}</td><td class="number">{probability}</td>'
         f'<td class="answer">{icon("unfit" if answer == "unscreened" else answer)} {words}</td>'

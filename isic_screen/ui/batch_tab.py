@@ -12,6 +12,7 @@ from isic_screen.errors import PhotoError
 from isic_screen.photo import PHOTO_SUFFIXES
 from isic_screen.ui import answer, batch
 from isic_screen.ui.batch import FILTERS, MAX_PHOTOS, Batch
+from isic_screen.ui.batch_csv import batch_csv
 from isic_screen.ui.callbacks import Callbacks
 from isic_screen.ui.photo_tab import QUICK, SESSION_SECONDS, Threshold, share_of
 from isic_screen.ui.uploads import only_uploads
@@ -130,8 +131,11 @@ def batch_tab(callbacks: Callbacks, threshold: Threshold) -> None:
         prevalence = share_of(stated, facts.prevalence)
         return answer.named(row.name, texts) + "".join(callbacks.show(row.case(row.result), at, prevalence))
 
-    def as_csv(batch_: Batch | None, at: float) -> str:
-        return "" if batch_ is None else base64.b64encode(batch_.csv(at).encode()).decode()
+    def as_csv(batch_: Batch | None, at: float, stated: float | None) -> str:
+        if batch_ is None:
+            return ""
+        made = batch_csv(batch_.rows, callbacks.point(at), share_of(stated, facts.prevalence))
+        return base64.b64encode(made.encode()).decode()
 
     def as_pdf(batch_: Batch | None, at: float, stated: float | None) -> str:
         if batch_ is None:
@@ -153,7 +157,7 @@ def batch_tab(callbacks: Callbacks, threshold: Threshold) -> None:
         move.then(**listing, **QUICK)
     gr.on([chosen.input, part.input], **listing, **QUICK)
     open_it.click(open_case, [found, opened, *at], case, js=_WHICH, **QUICK)
-    csv.click(as_csv, [found, threshold.value], saved_csv, **private).then(
+    csv.click(as_csv, [found, *at], saved_csv, **private).then(
         None, saved_csv, None, js=_SAVE_CSV, api_visibility="private"
     )
     pdf.click(as_pdf, [found, *at], saved_pdf, **private).then(

@@ -1,7 +1,7 @@
 """The confusion matrix at the threshold: what was counted, and what to expect of 1,000 people."""
 
 from isic_screen.operating_point import OperatingPoint, ThresholdTable
-from isic_screen.ui.numbers import localised, people
+from isic_screen.ui.numbers import People, localised
 from isic_screen.ui.texts import Texts
 
 
@@ -9,15 +9,11 @@ def confusion(point: OperatingPoint, table: ThresholdTable, texts: Texts) -> str
     """An HTML table of the held-out images by truth and answer, each with the people of 1,000 at `point.prevalence`."""
     found, cleared = point.sensitivity.count, point.specificity.count
     missed, false_alarms = table.positives - found, table.negatives - cleared
-    per_1000 = point.per_1000
-    expected = (
-        ("",) * 4
-        if per_1000 is None
-        else tuple(
-            texts.CONFUSION_PER_1000.format(people=people(count, texts))
-            for count in (per_1000.found, per_1000.missed, per_1000.recalled_healthy, per_1000.cleared_healthy)
-        )
-    )
+    expected: tuple[str, ...] = ("",) * 4
+    if point.per_1000 is not None:
+        people = People.of(point.per_1000, texts)
+        counts = (people.found, people.missed, people.recalled, people.cleared)
+        expected = tuple(texts.CONFUSION_PER_1000.format(people=count) for count in counts)
     rows = (
         (texts.CONFUSION_MELANOMA, ("found", found, texts.FOUND), ("missed", missed, texts.MISSED), table.positives),
         (

@@ -5,7 +5,7 @@ from html import escape
 from math import log
 
 from isic_screen.operating_point import OperatingPoint, Per1000, Proportion, ThresholdTable
-from isic_screen.ui.numbers import localised, people, percent
+from isic_screen.ui.numbers import People, localised, percent
 from isic_screen.ui.texts import Texts
 
 _DOTS_ACROSS, _DOTS_DOWN = 50, 20
@@ -26,12 +26,13 @@ def consequences(point: OperatingPoint, table: ThresholdTable, basis: str, texts
     counts = point.per_1000
     if counts is None:
         return f'<div class="card"><p>{texts.UNKNOWN}</p></div>'
+    people = People.of(counts, texts)
     sentence = texts.CONSEQUENCE.format(
-        melanomas=people(counts.melanomas, texts),
-        found=people(counts.found, texts),
-        missed=people(counts.missed, texts),
-        recalled=people(counts.recalled_healthy, texts),
-        cleared=people(counts.cleared_healthy, texts),
+        melanomas=people.melanomas,
+        found=people.found,
+        missed=people.missed,
+        recalled=people.recalled,
+        cleared=people.cleared,
     )
     prevalence = texts.AT_PREVALENCE.format(prevalence=percent(point.prevalence, texts))
     needed = point.number_needed_to_refer
@@ -40,7 +41,7 @@ def consequences(point: OperatingPoint, table: ThresholdTable, basis: str, texts
         _tile(texts.TILE_SPECIFICITY, *_counted(point.specificity, texts)),
         _tile(texts.TILE_PPV, _share(point.ppv, texts), prevalence),
         _tile(texts.TILE_NPV, _share(point.npv, texts), prevalence),
-        _tile(texts.TILE_NNR, texts.UNKNOWN if needed is None else f"{needed:.0f}", prevalence),
+        _tile(texts.TILE_NNR, texts.UNKNOWN if needed is None else localised(f"{needed:,.0f}", texts), prevalence),
     ]
     evidence = texts.EVIDENCE.format(
         positives=table.positives,
@@ -51,7 +52,7 @@ def consequences(point: OperatingPoint, table: ThresholdTable, basis: str, texts
     stated = percent(table.prevalence, texts)
     restated = "" if point.prevalence == table.prevalence else " " + texts.RESTATED.format(prevalence=stated)
     return (
-        f'<div class="card consequences"><p class="sentence">{sentence}</p>{_dots(counts, texts)}'
+        f'<div class="card consequences"><p class="sentence">{sentence}</p>{_dots(counts, people, texts)}'
         f'<div class="tiles">{"".join(tiles)}</div><p class="small">{evidence}{restated}</p></div>'
     )
 
@@ -79,33 +80,28 @@ def _tile(label: str, value: str, note: str) -> str:
     )
 
 
-def _dots(counts: Per1000, texts: Texts) -> str:
+def _dots(counts: Per1000, people: People, texts: Texts) -> str:
     """1,000 people, one dot each, those with melanoma first; rounded so that they still are 1,000."""
     parts = [
-        ("found", texts.FOUND, counts.found),
-        ("missed", texts.MISSED, counts.missed),
-        ("recalled", texts.RECALLED, counts.recalled_healthy),
-        ("cleared", texts.CLEARED, counts.cleared_healthy),
+        ("found", texts.FOUND, counts.found, people.found),
+        ("missed", texts.MISSED, counts.missed, people.missed),
+        ("recalled", texts.RECALLED, counts.recalled_healthy, people.recalled),
+        ("cleared", texts.CLEARED, counts.cleared_healthy, people.cleared),
     ]
     ends, total = [], 0.0
-    for _, _, count in parts:
+    for _, _, count, _ in parts:
         total += count
         ends.append(round(total))
     paths, start = [], 0
-    for (kind, _, _), end in zip(parts, ends, strict=True):
+    for (kind, *_), end in zip(parts, ends, strict=True):
         # Zero-length strokes with round caps: a thousand dots in a few kilobytes.
         path = "".join(f"M{5 + 10 * (i // _DOTS_DOWN)} {5 + 10 * (i % _DOTS_DOWN)}h0" for i in range(start, end))
         paths.append(f'<path class="{kind}" d="{path}"/>')
         start = end
     label = texts.DOTS_LABEL.format(
-        found=people(counts.found, texts),
-        missed=people(counts.missed, texts),
-        recalled=people(counts.recalled_healthy, texts),
-        cleared=people(counts.cleared_healthy, texts),
+        found=people.found, missed=people.missed, recalled=people.recalled, cleared=people.cleared
     )
-    legend = "".join(
-        f'<span class="{kind}"><i></i>{name}: <b>{people(count, texts)}</b></span>' for kind, name, count in parts
-    )
+    legend = "".join(f'<span class="{kind}"><i></i>{name}: <b>{count}</b></span>' for kind, name, _, count in parts)
     return (
         f'<svg class="dots" viewBox="0 0 {10 * _DOTS_ACROSS} {10 * _DOTS_DOWN}" role="img" aria-label="{label}">'
         f'{"".join(paths)}</svg><div class="legend">{legend}</div>'

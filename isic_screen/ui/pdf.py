@@ -10,7 +10,7 @@ from isic_screen.artifact import Model
 from isic_screen.explain import FloatMap, heat_layer, overlay
 from isic_screen.operating_point import OperatingPoint
 from isic_screen.screener import Screening
-from isic_screen.ui.numbers import percent
+from isic_screen.ui.numbers import against, percent
 from isic_screen.ui.pdf_blocks import BODY, FINE, HEADING, SMALL, foot, head, meaning
 from isic_screen.ui.pdf_scale import scale_bar
 from isic_screen.ui.pdf_sheet import (
@@ -162,9 +162,10 @@ def _answer(
     kind: Icon = "refer" if flagged else "below"
     word, why = (texts.REFER, texts.REFER_WHY) if flagged else (texts.BELOW, texts.BELOW_WHY)
     remarks: list[tuple[Icon, str]] = [_quality(screening, texts)]
-    if spread is not None and spread[0] < point.threshold <= spread[1]:
-        low, high = (percent(end, texts) for end in spread)
-        remarks.append(("doubtful", texts.BORDERLINE.format(low=low, high=high)))
+    turns = spread if spread is not None and spread[0] < point.threshold <= spread[1] else ()
+    threshold, (written, *ends) = against(point.threshold, [probability, *turns], texts)
+    if ends:
+        remarks.append(("doubtful", texts.BORDERLINE.format(low=ends[0], high=ends[1])))
     inside = WIDTH - 2 * _PADDING
     said = [(mark, sheet.fitted(text, inside - 5, height(SMALL, 3), SMALL)) for mark, text in remarks]
     tall = 36.8 + sum(found.tall + 0.6 for _, found in said)
@@ -173,12 +174,11 @@ def _answer(
     x, half = LEFT + _PADDING, inside / 2
     sheet.icon(kind, x, y + 3, 9)
     sheet.put(x + 12, y + 2.2, word, half - 14, 17, least=10, bold=True, colour=COLOURS[kind])
-    threshold = percent(point.threshold, texts)
     sheet.put(x + 12, y + 10.4, why.format(threshold=threshold), half - 15, SMALL, lines=2, least=FINE)
-    sheet.put(x + half, y + 2.2, percent(probability, texts), half, 17, bold=True)
+    sheet.put(x + half, y + 2.2, written, half, 17, bold=True)
     stated = texts.PROBABILITY.format(prevalence=percent(point.prevalence, texts))
     sheet.put(x + half, y + 10.4, stated, half, SMALL, lines=2, least=FINE)
-    scale_bar(sheet, x, y + 18.5, inside, probability, point, texts)
+    scale_bar(sheet, x, y + 18.5, inside, probability, point, (written, threshold), texts)
     y += 35.2
     for mark, found in said:
         sheet.icon(mark, x, y + 0.2, 2.8)

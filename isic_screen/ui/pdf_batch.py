@@ -8,7 +8,7 @@ from PIL import Image
 
 from isic_screen.artifact import Model
 from isic_screen.operating_point import OperatingPoint
-from isic_screen.ui.numbers import percent
+from isic_screen.ui.numbers import against, percent
 from isic_screen.ui.pdf_blocks import BODY, FINE, HEADING, SMALL, foot, head, meaning
 from isic_screen.ui.pdf_sheet import BOTTOM, COLOURS, INK, LEFT, QUIET, TOP, WIDTH, Icon, Sheet, height
 from isic_screen.ui.texts import Texts
@@ -42,21 +42,25 @@ def batch_pdf(
     ordered = sorted(rows, key=lambda row: (row.probability is None, -(row.probability or 0.0), row.name))
     with Sheet(texts.PDF_BATCH_TITLE, texts.LANGUAGE, on) as sheet:
         sheet.add_page()
-        y = _summary(sheet, ordered, point, model, texts, on)
+        listed = [row.probability for row in ordered if row.probability is not None]
+        threshold, written = against(point.threshold, listed, texts)
+        probabilities = [*written, *[""] * (len(ordered) - len(written))]  # those without one come last
+        y = _summary(sheet, ordered, threshold, point, model, texts, on)
         first_end = foot(sheet, model, texts) - _GAP
         pictures = any(row.thumbnail is not None for row in ordered)
         tall = _ROW_WITH_PICTURE if pictures else _ROW
         on_first, on_others = _capacity(y, first_end, tall), _capacity(TOP, BOTTOM, tall)
-        pages = [ordered[:on_first]]
-        pages += [ordered[start : start + on_others] for start in range(on_first, len(ordered), on_others)]
+        rows_written = list(zip(ordered, probabilities, strict=True))
+        pages = [rows_written[:on_first]]
+        pages += [rows_written[start : start + on_others] for start in range(on_first, len(ordered), on_others)]
         for number, page in enumerate(pages, 1):
             if number > 1:
                 sheet.add_page()
                 y = TOP
             if page:
                 y = _header(sheet, y, pictures, texts)
-            for row in page:
-                _row(sheet, y, tall, row, pictures, texts)
+            for row, probability in page:
+                _row(sheet, y, tall, row, probability, pictures, texts)
                 y += tall
             _number(sheet, number, len(pages), texts, on)
         return sheet.made()
@@ -74,7 +78,13 @@ def _capacity(start: float, end: float, tall: float) -> int:
 
 
 def _summary(
-    sheet: Sheet, rows: Sequence[BatchRow], point: OperatingPoint, model: Model, texts: Texts, on: datetime.date
+    sheet: Sheet,
+    rows: Sequence[BatchRow],
+    threshold: str,
+    point: OperatingPoint,
+    model: Model,
+    texts: Texts,
+    on: datetime.date,
 ) -> float:
     """The head of the first page: counts, rule, and what the threshold means."""
     y = head(sheet, texts.PDF_BATCH_TITLE, texts, on)
@@ -83,7 +93,7 @@ def _summary(
         photos=len(rows), referred=flags.count(True), below=flags.count(False), unscreened=flags.count(None)
     )
     y = sheet.put(LEFT, y, counts if rows else texts.PDF_NO_PHOTOS, WIDTH, 11, lines=2, least=8, bold=True)
-    rule = texts.PDF_RULE.format(threshold=percent(point.threshold, texts), prevalence=percent(point.prevalence, texts))
+    rule = texts.PDF_RULE.format(threshold=threshold, prevalence=percent(point.prevalence, texts))
     y = sheet.put(LEFT, y, rule, WIDTH, BODY, lines=2) + _GAP
     return meaning(sheet, y, point, model, texts) + _GAP
 
@@ -109,7 +119,7 @@ def _header(sheet: Sheet, y: float, pictures: bool, texts: Texts) -> float:
     return y + _HEADER
 
 
-def _row(sheet: Sheet, y: float, tall: float, row: BatchRow, pictures: bool, texts: Texts) -> None:
+def _row(sheet: Sheet, y: float, tall: float, row: BatchRow, written: str, pictures: bool, texts: Texts) -> None:
     name, probability, answer, remark, end = _columns(pictures)
     if row.thumbnail is not None:
         sheet.picture(row.thumbnail, LEFT, y + 0.7, _PICTURE, tall - 1.4, texts.PDF_PHOTO)
@@ -121,8 +131,7 @@ def _row(sheet: Sheet, y: float, tall: float, row: BatchRow, pictures: bool, tex
     icon, word = words[row.flagged]
     lines = int((tall - 1.6) / height(SMALL))
     sheet.put(name, y + 1, row.name, probability - name - 3, SMALL, lines=lines, least=FINE)
-    if row.probability is not None:
-        sheet.put(probability, y + 0.7, percent(row.probability, texts), 21, HEADING, bold=True)
+    sheet.put(probability, y + 0.7, written, 21, HEADING, least=FINE, bold=True)
     sheet.icon(icon, answer, y + 1.2, 3)
     sheet.put(answer + 4.2, y + 1, word, remark - answer - 6, SMALL, lines=lines, bold=True, colour=COLOURS[icon])
     sheet.put(remark, y + 1, row.remark, end - remark, FINE, lines=int((tall - 1.6) / height(FINE)), least=5)

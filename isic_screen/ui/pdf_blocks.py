@@ -5,7 +5,7 @@ from datetime import date
 
 from isic_screen.artifact import Model
 from isic_screen.operating_point import OperatingPoint, Per1000, Proportion
-from isic_screen.ui.numbers import localised, people, percent
+from isic_screen.ui.numbers import People, localised, people, percent
 from isic_screen.ui.pdf_sheet import BOTTOM, INK, LEFT, QUIET, TOP, WIDTH, Sheet, height
 from isic_screen.ui.texts import Texts
 
@@ -31,12 +31,13 @@ def meaning(sheet: Sheet, y: float, point: OperatingPoint, model: Model, texts: 
     counts = point.per_1000
     if counts is None:
         return sheet.put(LEFT, y, texts.UNKNOWN, WIDTH, BODY)
+    written = People.of(counts, texts)
     sentence = texts.PDF_CONSEQUENCE.format(
-        melanomas=people(counts.melanomas, texts),
-        found=people(counts.found, texts),
-        missed=people(counts.missed, texts),
-        recalled=people(counts.recalled_healthy, texts),
-        cleared=people(counts.cleared_healthy, texts),
+        melanomas=written.melanomas,
+        found=written.found,
+        missed=written.missed,
+        recalled=written.recalled,
+        cleared=written.cleared,
     )
     y = sheet.put(LEFT, y, sentence, WIDTH, BODY, lines=2, least=SMALL) + 1.2
     across = WIDTH * 0.6
@@ -66,11 +67,12 @@ def _rates(sheet: Sheet, x: float, y: float, width: float, point: OperatingPoint
 
 
 def _people_table(sheet: Sheet, x: float, y: float, width: float, counts: Per1000, texts: Texts) -> None:
-    healthy = counts.recalled_healthy + counts.cleared_healthy
+    written = People.of(counts, texts)
+    flagged, others = (people(count, texts) for count in (counts.flagged, counts.missed + counts.cleared_healthy))
     rows = [
-        (texts.PDF_MELANOMA, counts.found, counts.missed, counts.melanomas),
-        (texts.PDF_HEALTHY, counts.recalled_healthy, counts.cleared_healthy, healthy),
-        (texts.PDF_ALL, counts.flagged, counts.missed + counts.cleared_healthy, counts.flagged + 1000 - counts.flagged),
+        (texts.PDF_MELANOMA, written.found, written.missed, written.melanomas),
+        (texts.PDF_HEALTHY, written.recalled, written.cleared, written.healthy),
+        (texts.PDF_ALL, flagged, others, people(1000, texts)),
     ]
     first, columns = width * 0.29, (width * 0.24, width * 0.31, width * 0.16)
     sheet.rule(y, x, width)
@@ -85,7 +87,7 @@ def _people_table(sheet: Sheet, x: float, y: float, width: float, counts: Per100
         sheet.put(x, y + 0.8, name, first, SMALL, least=4.5)
         at = x + first
         for column, count in zip(columns, cells, strict=True):
-            sheet.put(at, y + 0.8, people(count, texts), column, SMALL, bold=column is not columns[-1], align="right")
+            sheet.put(at, y + 0.8, count, column, SMALL, bold=column is not columns[-1], align="right")
             at += column
     sheet.rule(y + _ROW, x, width)
 

@@ -1,10 +1,10 @@
 """The probability's place on the page's log-odds scale, as a bar on a sheet."""
 
 from isic_screen.operating_point import OperatingPoint
-from isic_screen.ui.numbers import NARROW_SPACE, localised, percent
+from isic_screen.ui.numbers import percent, round_percent
 from isic_screen.ui.pdf_blocks import FINE, SMALL
 from isic_screen.ui.pdf_sheet import INK, PAPER, QUIET, REFER, Colour, Sheet
-from isic_screen.ui.scale import position, ticks
+from isic_screen.ui.scale import Scale
 from isic_screen.ui.texts import Texts
 
 _ABOVE = (236, 203, 181)  # the part of the scale at and above the threshold
@@ -12,12 +12,23 @@ _APART = 3.0  # mm between labels
 
 
 def scale_bar(
-    sheet: Sheet, x: float, y: float, width: float, probability: float, point: OperatingPoint, texts: Texts
+    sheet: Sheet,
+    x: float,
+    y: float,
+    width: float,
+    probability: float,
+    point: OperatingPoint,
+    written: tuple[str, str],
+    texts: Texts,
 ) -> None:
-    """The scale, `width` mm from (x, y), with photo and threshold above it and the prevalence below."""
+    """The scale, `width` mm from (x, y), with photo and threshold above it and the prevalence below.
+
+    `written` are the probability and the threshold in words.
+    """
+    scale = Scale.at(point.prevalence)
 
     def at(share: float) -> float:
-        return x + width * position(share)
+        return x + width * scale.position(share)
 
     bar, thick = y + 4.6, 3.0
     threshold, prevalence = at(point.threshold), at(point.prevalence)
@@ -25,17 +36,16 @@ def scale_bar(
     with sheet.rect_clip(threshold, bar - 1, x + width - threshold + 1, thick + 2):
         sheet.panel(x, bar, width, thick, fill=_ABOVE)
     sheet.stroke(threshold, bar - 1.2, threshold, bar + thick, colour=REFER, thick=0.6)
-    for tick in ticks(clear_of=point.prevalence):
+    for tick in scale.ticks(clear_of=point.prevalence):
         sheet.stroke(at(tick), bar + thick, at(tick), bar + thick + 0.9, colour=QUIET, thick=0.2)
-        written = localised(f"{100 * tick:g}{NARROW_SPACE}%", texts)
-        sheet.put(at(tick) - 10, bar + thick + 1, written, 20, FINE, colour=QUIET, align="centre")
+        sheet.put(at(tick) - 10, bar + thick + 1, round_percent(tick, texts), 20, FINE, colour=QUIET, align="centre")
     sheet.set_fill_color(*INK)
     sheet.set_draw_color(*PAPER)
     sheet.set_line_width(0.6)
     sheet.circle(at(probability), bar + thick / 2, 2.1, style="DF")
     names = [
-        (threshold, texts.SCALE_THRESHOLD.format(threshold=percent(point.threshold, texts)), REFER),
-        (at(probability), texts.PDF_THIS_PHOTO.format(probability=percent(probability, texts)), INK),
+        (threshold, texts.SCALE_THRESHOLD.format(threshold=written[1]), REFER),
+        (at(probability), texts.PDF_THIS_PHOTO.format(probability=written[0]), INK),
     ]
     _labels(sheet, names, y, x, width)
     named = texts.SCALE_PREVALENCE.format(prevalence=percent(point.prevalence, texts))

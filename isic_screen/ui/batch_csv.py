@@ -1,0 +1,48 @@
+"""A batch as CSV: the command line's columns, at the visitor's prevalence, safe to open in a spreadsheet."""
+
+import csv
+import io
+from collections.abc import Iterable
+
+from isic_screen.errors import PhotoError
+from isic_screen.export import COLUMNS, as_utf8
+from isic_screen.operating_point import OperatingPoint, restate
+from isic_screen.ui.batch import Row
+
+_STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def batch_csv(rows: Iterable[Row], point: OperatingPoint, prevalence: float) -> str:
+    """The rows as a CSV file's text, in the order in which they were given.
+
+    `point` is on the model's own scale; `probability` and `threshold` are restated at `prevalence`, which stands in a
+    column of its own behind the command line's. A photo that is not fit to be screened keeps the model's score, as on
+    the command line, but `flagged` is empty: the page gives no answer to it.
+    """
+    out = io.StringIO(newline="")
+    writer = csv.writer(out)
+    writer.writerow((*COLUMNS, "prevalence"))
+    threshold = f"{point.restated(prevalence).threshold:.6g}"
+    for row in rows:
+        probability, flagged, quality, error = _found(row, point, prevalence)
+        cells = (_safe(row.name), probability, threshold, flagged, quality, _safe(error), f"{prevalence:.6g}")
+        writer.writerow(cells)
+    return out.getvalue()
+
+
+def _found(row: Row, point: OperatingPoint, prevalence: float) -> tuple[str, str, str, str]:
+    """Probability, flag, quality and error of a row."""
+    if isinstance(row.result, PhotoError):
+        return "", "", "", str(row.result)
+    probability = restate(row.result.probability, point.prevalence, prevalence)
+    flagged = {"refer": "1", "below": "0", "unscreened": ""}[row.answer(point.threshold)]
+    return f"{probability:.6g}", flagged, row.result.quality.summary, ""
+
+
+def _safe(text: str) -> str:
+    """Text that no spreadsheet takes for a formula: whoever makes a ZIP chooses the names in it.
+
+    An apostrophe before it, as https://owasp.org/www-community/attacks/CSV_Injection has it.
+    """
+    text = as_utf8(text)
+    return f"'{text}" if text.startswith(_STARTS_A_FORMULA) else text
