@@ -19,9 +19,9 @@ from isic_screen.ui.api import Api
 from isic_screen.ui.callbacks import Callbacks
 from isic_screen.ui.consequences import ThresholdPlot, consequences
 from isic_screen.ui.numbers import people, percent
-from isic_screen.ui.photo_tab import _shown, share_of
 from isic_screen.ui.scale import position, ticks
 from isic_screen.ui.texts import German, Texts
+from isic_screen.ui.threshold import as_shown, share_of
 from tests.conftest import lesion
 
 texts = Texts()
@@ -106,8 +106,8 @@ def test_a_part_of_a_person_is_not_nobody():
     ("threshold", "number"), [(0.0, 0.0), (0.0057789, 0.577), (0.0569999, 5.69), (0.5, 50.0), (1.0, 100.0)]
 )
 def test_the_threshold_that_is_shown_is_never_above_the_one_in_force(threshold, number):
-    assert _shown(threshold) == number
-    assert _shown(threshold) / 100 <= threshold
+    assert as_shown(threshold) == number
+    assert as_shown(threshold) / 100 <= threshold
 
 
 def test_the_scale_is_log_odds():
