@@ -10,6 +10,7 @@ from pypdf import PdfReader
 
 from isic_screen import Screener, load_model, open_photo
 from isic_screen.errors import PhotoError
+from isic_screen.explain import METHODS
 from isic_screen.operating_point import restate
 from isic_screen.ui import batch
 from isic_screen.ui.api import Api
@@ -143,9 +144,8 @@ def test_an_unfit_photo_has_no_probability_anywhere(callbacks, tmp_path):
 
 def test_a_case_of_the_batch_is_shown_as_alone(found, callbacks):
     row = found.rows[0]
-    verdict, heat = callbacks.show(row.case(row.result), 0.03, 0.018)
-    assert percent(row.result.probability, texts) in verdict
-    assert heat
+    assert percent(row.result.probability, texts) in callbacks.verdict(row.case(row.result), 0.03, 0.018)
+    assert callbacks.heat(row.case(row.result), METHODS[0])
 
 
 def test_progress_tells_what_is_left():

@@ -19,8 +19,8 @@ from isic_screen.ui.api import Api
 from isic_screen.ui.callbacks import Callbacks
 from isic_screen.ui.consequences import ThresholdPlot, consequences
 from isic_screen.ui.numbers import People, against, percent
-from isic_screen.ui.photo_tab import _shown, share_of
 from isic_screen.ui.texts import German, Texts
+from isic_screen.ui.threshold import as_shown, share_of
 from tests.conftest import lesion
 
 texts = Texts()
@@ -78,8 +78,8 @@ def callbacks(lite0_file) -> Callbacks:
     ("threshold", "number"), [(0.0, 0.0), (0.0057789, 0.577), (0.0569999, 5.69), (0.5, 50.0), (1.0, 100.0)]
 )
 def test_the_threshold_that_is_shown_is_never_above_the_one_in_force(threshold, number):
-    assert _shown(threshold) == number
-    assert _shown(threshold) / 100 <= threshold
+    assert as_shown(threshold) == number
+    assert as_shown(threshold) / 100 <= threshold
 
 
 @pytest.mark.parametrize(("probability", "word"), [(0.2, texts.REFER), (0.001, texts.BELOW)])

@@ -62,12 +62,23 @@ def waiting(texts: Texts) -> str:
     return f'<div class="card waiting"><p>{texts.WAITING}</p></div>'
 
 
+def under_way(texts: Texts) -> str:
+    """What stands there while a photo is screened."""
+    return f'<div class="card waiting"><p>{texts.SCREENING}</p></div>'
+
+
+def failed(texts: Texts) -> str:
+    """That the server gave no answer for a photo, and what to do."""
+    return _alert(texts.FAILED, texts.FAILED_ADVICE)
+
+
 def problem(sentence: str, texts: Texts) -> str:
     """Why a file could not be screened."""
-    return (
-        f'<div class="card problem" role="alert"><h2>{icon("unfit")} {texts.UNREADABLE}</h2>'
-        f"<p>{escape(sentence)}</p></div>"
-    )
+    return _alert(texts.UNREADABLE, escape(sentence))
+
+
+def _alert(heading: str, sentence: str) -> str:
+    return f'<div class="card problem" role="alert"><h2>{icon("unfit")} {heading}</h2><p>{sentence}</p></div>'
 
 
 def named(name: str, texts: Texts) -> str:

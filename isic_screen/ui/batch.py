@@ -61,7 +61,11 @@ class Batch:
 
     rows: list[Row] = field(default_factory=list)
     complete: bool = False
-    """Whether the run came to its end; one that was stopped did not."""
+    """Whether the run came to its end."""
+    stopped: bool = False
+    """Whether the visitor stopped it; a run that ended as neither has failed."""
+    paths: Sequence[str] = ()
+    """The uploads that the rows come from, one or many of each, in this order; they are deleted after a while."""
 
     def sorted(self, threshold: float, chosen: str) -> list[tuple[int, Row]]:
         """(number, row) of those that the filter lets through: by falling probability, then what was not screened."""
@@ -74,6 +78,17 @@ class Batch:
 
         listed = [(n, row) for n, row in enumerate(self.rows) if chosen in ("all", row.answer(threshold))]
         return sorted(listed, key=place)
+
+    def source(self, number: int) -> Path | bytes | None:
+        """The photo of a row as it was given, or None where the upload is deleted.
+
+        To score a photo again: a row's `picture` has too few pixels for that. In an archive it costs unpacking what
+        comes before.
+        """
+        if not all(Path(path).is_file() for path in self.paths):  # the others would be counted wrongly
+            return None
+        _, source = next(islice(sources(self.paths), number, None))
+        return None if isinstance(source, PhotoError) else source
 
 
 def sources(paths: Sequence[str]) -> Iterator[tuple[str, Path | bytes | PhotoError]]:

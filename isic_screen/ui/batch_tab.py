@@ -3,24 +3,37 @@
 import base64
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 import gradio as gr
 
 from isic_screen.errors import PhotoError
+from isic_screen.explain import METHODS
 from isic_screen.photo import PHOTO_SUFFIXES
 from isic_screen.ui import answer, batch
+from isic_screen.ui.answer import Case
 from isic_screen.ui.batch import FILTERS, MAX_PHOTOS, Batch
 from isic_screen.ui.batch_csv import batch_csv
 from isic_screen.ui.callbacks import Callbacks
-from isic_screen.ui.photo_tab import QUICK, SESSION_SECONDS, Threshold, share_of
+from isic_screen.ui.photo_tab import MODEL_AT_ONCE, QUICK, SESSION_SECONDS
+from isic_screen.ui.threshold import Threshold, share_of
 from isic_screen.ui.uploads import only_uploads
 
 _BETWEEN_UPDATES = 0.5  # seconds: a table that changes more often cannot be read
 _SAVE_CSV = "(csv) => window.isicScreenSave(csv, 'isic-screen-batch.csv', 'text/csv')"
-_WHICH = "(found, opened, ...rest) => [found, window.isicScreenOpened, ...rest]"
+_WHICH = "(found, pressed, ...rest) => [found, window.isicScreenOpened, ...rest]"
 _SAVE_PDF = "(pdf) => window.isicScreenSave(pdf, 'isic-screen-batch.pdf', 'application/pdf')"
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A row of the visitor's batch, shown as the tab for one photo shows it."""
+
+    number: int
+    name: str
+    case: Case
 
 
 def batch_tab(callbacks: Callbacks, threshold: Threshold) -> None:
@@ -28,6 +41,7 @@ def batch_tab(callbacks: Callbacks, threshold: Threshold) -> None:
     texts, facts = callbacks.texts, callbacks.screener.facts
     # Held by the visitor's session; updated in place while a run goes on, so that what is done survives a cancel.
     found = gr.State(None, time_to_live=SESSION_SECONDS)
+    opened = gr.State(None, time_to_live=SESSION_SECONDS)
 
     gr.HTML(f'<p class="hint">{texts.BATCH_HINT.format(most=f"{MAX_PHOTOS}")}</p>')
     files = gr.File(
@@ -51,25 +65,28 @@ def batch_tab(callbacks: Callbacks, threshold: Threshold) -> None:
             elem_id="batch-filter",
             scale=4,
         )
-        part = gr.Number(1, precision=0, minimum=1, label=texts.BATCH_PART, elem_id="batch-part", scale=1, min_width=90)
+        # Without a minimum or maximum: see threshold.py.
+        part = gr.Number(
+            1, precision=0, label=texts.BATCH_PART.format(most=1), elem_id="batch-part", scale=1, min_width=90
+        )
         csv = gr.Button(texts.BATCH_CSV, elem_id="batch-csv", scale=1, min_width=120)
         pdf = gr.Button(texts.BATCH_PDF, elem_id="batch-pdf", scale=1, min_width=120)
     table = gr.HTML("", elem_id="batch-table")
-    case = gr.HTML("", elem_id="batch-case")
-    opened, saved_csv, saved_pdf = (gr.Textbox(visible=False) for _ in range(3))
+    card = gr.HTML("", elem_id="batch-case")
+    heat = gr.HTML("", elem_id="batch-heat")
+    pressed, saved_csv, saved_pdf = (gr.Textbox(visible=False) for _ in range(3))
     with gr.Row(elem_classes="offstage"):
         open_it = gr.Button(texts.BATCH_FILE, elem_id="batch-open")  # pressed by assets/page.js for a row
 
-    def shown(batch_: Batch | None, at: float, stated: float | None, only: str, page: float | None) -> str:
+    def listed(batch_: Batch | None, at: float, stated: float | None, only: str, page: float | None) -> tuple[str, Any]:
         if batch_ is None:
-            return ""
-        prevalence = share_of(stated, facts.prevalence)
-        return batch.table(batch_, callbacks.point(at), prevalence, only, int(page or 1), texts)
-
-    def follow(batch_: Batch | None, at: float, stated: float | None, only: str, page: float | None) -> tuple[str, Any]:
-        most = 1 if batch_ is None else batch.parts(batch_, at, only)
-        page = min(max(int(page or 1), 1), most)
-        return shown(batch_, at, stated, only, page), gr.Number(page, maximum=most)
+            return "", gr.skip()
+        most = batch.parts(batch_, at, only)
+        shown = min(max(int(page or 1), 1), most)
+        return (
+            batch.table(batch_, callbacks.point(at), share_of(stated, facts.prevalence), only, shown, texts),
+            gr.Number(shown, label=texts.BATCH_PART.format(most=most)),
+        )
 
     nothing = f'<p class="batch-progress" role="alert">{texts.BATCH_NOTHING}</p>'
 
@@ -77,59 +94,72 @@ def batch_tab(callbacks: Callbacks, threshold: Threshold) -> None:
         if not paths:
             return {progress: nothing}
         return {
-            found: Batch(),
+            found: Batch(paths=paths),
+            opened: None,
             start: gr.Button(interactive=False),
             stop: gr.Button(interactive=True),
             controls: gr.Row(visible=False),
+            progress: "",
             chosen: FILTERS[0],
             part: 1,
             table: "",
-            case: "",
+            card: "",
+            heat: "",
         }
 
-    def run(
-        paths: list[str] | None, batch_: Batch | None, at: float, stated: float | None
-    ) -> Iterator[tuple[str, str]]:
+    def run(paths: list[str] | None, batch_: Batch | None) -> Iterator[str]:
+        """How far it is: with every word of it the table is listed anew, at the threshold as it is by then."""
         if not paths or batch_ is None:
-            yield nothing, ""  # without a value, Gradio would empty what `begun` has filled
+            yield nothing  # without a value, Gradio would empty what `begun` has filled
             return
         expected, started, told = batch.count(paths), time.monotonic(), 0.0
-        yield batch.progress(0, expected, 0, texts), ""
+        yield batch.progress(0, expected, 0, texts)
         for rows in batch.screen(callbacks.screener, batch.sources(paths)):
             batch_.rows += rows
             now = time.monotonic()
             if now - told >= _BETWEEN_UPDATES:
                 told = now
-                yield (
-                    batch.progress(len(batch_.rows), max(expected, len(batch_.rows)), now - started, texts),
-                    shown(batch_, at, stated, FILTERS[0], 1),
-                )
+                yield batch.progress(len(batch_.rows), max(expected, len(batch_.rows)), now - started, texts)
         batch_.complete = True
 
-    def ended(paths: list[str] | None, batch_: Batch | None, at: float, stated: float | None) -> dict[Any, Any]:
-        """After the last photo, or after a stop: then this comes for the run and for the button, in any order."""
-        if not paths or batch_ is None:
-            return {found: gr.skip()}
-        sentence = texts.BATCH_DONE if batch_.complete else texts.BATCH_STOPPED
-        listed, number = follow(batch_, at, stated, FILTERS[0], 1)
+    def ended(batch_: Batch | None, said: str) -> dict[Any, Any]:
+        """After the last photo, a fault, or a stop: then this comes for the run and for the button, in any order."""
+        at_rest = {start: gr.Button(interactive=True), stop: gr.Button(interactive=False)}
+        if batch_ is None or said == nothing:
+            return at_rest
+        sentence = texts.BATCH_STOPPED if batch_.stopped else texts.BATCH_FAILED
+        if batch_.complete:
+            sentence = texts.BATCH_DONE
         return {
-            found: batch_,
-            start: gr.Button(interactive=True),
-            stop: gr.Button(interactive=False),
+            **at_rest,
             controls: gr.Row(visible=bool(batch_.rows)),
             progress: f'<p class="batch-progress">{sentence.format(photos=len(batch_.rows))}</p>',
-            table: listed,
-            part: number,
         }
 
-    def open_case(batch_: Batch | None, number: str, at: float, stated: float | None) -> str:
+    def halted(batch_: Batch | None, said: str) -> dict[Any, Any]:
+        if batch_ is not None:
+            batch_.stopped = True
+        return ended(batch_, said)
+
+    def open_case(batch_: Batch | None, number: str, at: float, stated: float | None) -> dict[Any, Any]:
         if batch_ is None or not number.isdigit() or int(number) >= len(batch_.rows):
-            return ""
+            return {opened: None, card: "", heat: ""}
         row = batch_.rows[int(number)]
         if isinstance(row.result, PhotoError):
-            return answer.problem(texts.fault(str(row.result)), texts)
-        prevalence = share_of(stated, facts.prevalence)
-        return answer.named(row.name, texts) + "".join(callbacks.show(row.case(row.result), at, prevalence))
+            return {opened: None, card: answer.problem(texts.fault(str(row.result)), texts), heat: ""}
+        shown = Opened(int(number), row.name, row.case(row.result))
+        return {opened: shown, card: redrawn(shown, at, stated), heat: callbacks.heat(shown.case, METHODS[0])}
+
+    def look_again(batch_: Batch | None, shown: Opened | None) -> None:
+        """As on the tab for one photo: is it borderline?"""
+        if batch_ is not None and shown is not None and shown.case.spread is None:
+            callbacks.measure_spread(shown.case, batch_.source(shown.number))
+
+    def redrawn(shown: Opened | None, at: float, stated: float | None) -> Any:
+        if shown is None:
+            return gr.skip()
+        verdict = callbacks.verdict(shown.case, at, share_of(stated, facts.prevalence))
+        return answer.named(shown.name, texts) + verdict
 
     def as_csv(batch_: Batch | None, at: float, stated: float | None) -> str:
         if batch_ is None:
@@ -145,18 +175,26 @@ def batch_tab(callbacks: Callbacks, threshold: Threshold) -> None:
 
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     at = [threshold.value, threshold.prevalence]
-    ends = [found, start, stop, controls, progress, table, part]
+    ends = [start, stop, controls, progress]
     # One batch at a time over all visitors, apart from the single photos, which must not wait for it.
     running = start.click(
-        begun, files, [found, start, stop, controls, progress, chosen, part, table, case], **private, queue=False
-    ).success(run, [files, found, *at], [progress, table], **private, concurrency_limit=1, concurrency_id="batch")
-    running.then(ended, [files, found, *at], ends, **private, queue=False)
-    stop.click(ended, [files, found, *at], ends, cancels=running, **private, queue=False)
-    listing: dict[str, Any] = {"fn": follow, "inputs": [found, *at, chosen, part], "outputs": [table, part]}
+        begun,
+        files,
+        [found, opened, start, stop, controls, progress, chosen, part, table, card, heat],
+        **private,
+        queue=False,
+    ).success(run, [files, found], progress, **private, concurrency_limit=1, concurrency_id="batch")
+    for end in (running.then, running.failure):
+        end(ended, [found, progress], ends, **private, queue=False)
+    stop.click(halted, [found, progress], ends, cancels=running, **private, queue=False)
+    card_anew: dict[str, Any] = {"fn": redrawn, "inputs": [opened, *at], "outputs": card}
+    listing: dict[str, Any] = {"fn": listed, "inputs": [found, *at, chosen, part], "outputs": [table, part]}
     for move in threshold.moves:
-        move.then(**listing, **QUICK)
-    gr.on([chosen.input, part.input], **listing, **QUICK)
-    open_it.click(open_case, [found, opened, *at], case, js=_WHICH, **QUICK)
+        move.then(**listing, **QUICK).then(**card_anew, **QUICK)
+    gr.on([chosen.input, part.input, progress.change], **listing, **QUICK)
+    open_it.click(open_case, [found, pressed, *at], [opened, card, heat], js=_WHICH, **QUICK).then(
+        look_again, [found, opened], None, **private, trigger_mode="always_last", **MODEL_AT_ONCE
+    ).then(**card_anew, **QUICK)
     csv.click(as_csv, [found, *at], saved_csv, **private).then(
         None, saved_csv, None, js=_SAVE_CSV, api_visibility="private"
     )

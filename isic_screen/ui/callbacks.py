@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PIL import Image
@@ -65,15 +66,15 @@ class Callbacks:
             return None, answer.problem(self.texts.fault(str(error)), self.texts), ""
         return case, self.verdict(case, threshold, prevalence), self.heat(case, method)
 
-    def measure_spread(self, case: Case | None, path: str | None) -> None:
-        """Fill in the spread of a case's photo, where it has a probability.
+    def measure_spread(self, case: Case | None, source: str | Path | bytes | None) -> None:
+        """Fill in the spread of a case's photo, where it has a probability. `source` is the photo as it was given.
 
         In place: by now the visitor may have another case, which must not be replaced by this one.
         """
-        if case is None or path is None or case.screening.quality.verdict == "unfit":
+        if case is None or source is None or case.screening.quality.verdict == "unfit":
             return
         try:
-            case.spread = self.screener.spread(open_photo(path))
+            case.spread = self.screener.spread(open_photo(source))
         except PhotoError:  # deleted since: the answer stands without it
             return
 
@@ -89,10 +90,6 @@ class Callbacks:
         if method == METHODS[0]:  # it came with the probability
             return answer.heat(case.photo, case.screening.heat_map, self.texts)
         return answer.heat(case.photo, self._explainer.heat_map(case.photo, method), self.texts)
-
-    def show(self, case: Case, threshold: float, prevalence: float) -> tuple[str, str]:
-        """A case from a batch, as the tab for one photo shows it: the verdict's HTML and the heat map's."""
-        return self.verdict(case, threshold, prevalence), self.heat(case, METHODS[0])
 
     def move(self, case: Case | None, threshold: float, prevalence: float) -> tuple[str, ...]:
         """The threshold or prevalence moved: the verdict's HTML and all of `meaning`. Pure arithmetic."""

@@ -9,8 +9,9 @@ from isic_screen.ui.about import about
 from isic_screen.ui.api import endpoints
 from isic_screen.ui.batch_tab import batch_tab
 from isic_screen.ui.callbacks import Callbacks
-from isic_screen.ui.photo_tab import photo_tab, sensitivity_slider
+from isic_screen.ui.photo_tab import photo_tab
 from isic_screen.ui.texts import LANGUAGES, Texts
+from isic_screen.ui.threshold import sensitivity_slider
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 STYLES = sorted(ASSETS.glob("*.css"))
@@ -63,7 +64,7 @@ def _fill(page: gr.Blocks, callbacks: Callbacks) -> None:
     gr.Navbar(main_page_name=LANGUAGES[0].LANGUAGE_NAME)
     gr.HTML(_header(texts))
     with gr.Tabs():
-        other_sensitivity = sensitivity_slider(callbacks, elem_id="batch-sensitivity", render=False)
+        other_sensitivity = sensitivity_slider(texts, elem_id="batch-sensitivity", render=False)
         with gr.Tab(texts.TAB_PHOTO):
             threshold = photo_tab(callbacks, other_sensitivity)
         with gr.Tab(texts.TAB_BATCH):

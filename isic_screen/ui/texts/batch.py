@@ -16,6 +16,9 @@ class BatchTexts:
     BATCH_LEFT = "About {time} left."
     BATCH_DONE = "All {photos} photos are done."
     BATCH_STOPPED = "Stopped after {photos} photos. What was found so far is listed."
+    BATCH_FAILED = (
+        "The server gave up after {photos} photos. What was found so far is listed. Wait a minute, and start again."
+    )
     BATCH_COUNTS = (
         "<b>{refer} to refer</b>, {below} below the threshold of {threshold}, {unscreened} not screened. "
         "Probabilities at a prevalence of {prevalence}."
@@ -24,7 +27,7 @@ class BatchTexts:
     BATCH_FILTER = "Show"
     BATCH_ALL = "All"
     BATCH_UNSCREENED = "Not screened"
-    BATCH_PART = "Part of the list"
+    BATCH_PART = "Part of the list (1 to {most})"
     BATCH_CSV = "Save as CSV"
     BATCH_PDF = "Save as PDF"
     BATCH_PICTURE = "Photo"

@@ -16,6 +16,10 @@ class GermanBatchTexts(BatchTexts):
     BATCH_LEFT = "Noch etwa {time}."
     BATCH_DONE = "Alle {photos} Fotos sind fertig."
     BATCH_STOPPED = "Nach {photos} Fotos angehalten. Was bisher gefunden wurde, ist aufgeführt."
+    BATCH_FAILED = (
+        "Der Server hat nach {photos} Fotos aufgegeben. Was bisher gefunden wurde, ist aufgeführt. Warten Sie eine "
+        "Minute und beginnen Sie noch einmal."
+    )
     BATCH_COUNTS = (
         "<b>{refer} zu überweisen</b>, {below} unter der Schwelle von {threshold}, {unscreened} nicht beurteilt. "
         "Wahrscheinlichkeiten bei einer Prävalenz von {prevalence}."
@@ -24,7 +28,7 @@ class GermanBatchTexts(BatchTexts):
     BATCH_FILTER = "Zeigen"
     BATCH_ALL = "Alle"
     BATCH_UNSCREENED = "Nicht beurteilt"
-    BATCH_PART = "Teil der Liste"
+    BATCH_PART = "Teil der Liste (1 bis {most})"
     BATCH_CSV = "Als CSV speichern"
     BATCH_PDF = "Als PDF speichern"
     BATCH_PICTURE = "Foto"

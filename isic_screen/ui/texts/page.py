@@ -24,6 +24,12 @@ class PageTexts:
     EXAMPLES = "Or try a drawn example (synthetic, no patient)"
 
     WAITING = "The answer appears here as soon as there is a photo."
+    SCREENING = "The photo is being screened."
+    FAILED = "This photo was not screened"
+    FAILED_ADVICE = (
+        "The server gave no answer, so nothing is known about this photo. Wait a minute, remove the photo, and choose "
+        "it again."
+    )
     PHOTO_FIT = "Photo fit to be screened"
     PHOTO_DOUBTFUL = "Photo doubtful"
     PHOTO_UNFIT = "Photo not fit to be screened"
@@ -74,11 +80,11 @@ class PageTexts:
     SENSITIVITY = "Melanomas to catch (sensitivity), %"
     SENSITIVITY_INFO = "More melanomas caught means more healthy people recalled. The answer follows."
     THRESHOLD_NUMBER = "Threshold: refer from this probability on, %"
-    THRESHOLD_NUMBER_INFO = "Type a probability and press Enter; the slider follows."
+    THRESHOLD_NUMBER_INFO = "Type a probability from 0 to 100; the sliders follow."
     PREVALENCE = "Melanomas among the lesions you photograph (prevalence), %"
     PREVALENCE_INFO = (
         "Probability, threshold and the 1,000 people below follow it; which photos are referred does not. The model "
-        "states {prevalence}. Press Enter."
+        "states {prevalence}. Type a number from {least} to {most}."
     )
     PRESETS = "Usual choices"
     PRESET = "{percent} %"

@@ -29,6 +29,12 @@ class GermanPageTexts(PageTexts):
     EXAMPLES = "Oder ein gezeichnetes Beispiel ansehen (künstlich, kein Patient)"
 
     WAITING = "Hier erscheint die Antwort, sobald ein Foto da ist."
+    SCREENING = "Das Foto wird beurteilt."
+    FAILED = "Dieses Foto wurde nicht beurteilt"
+    FAILED_ADVICE = (
+        "Der Server hat nicht geantwortet, über dieses Foto ist also nichts bekannt. Warten Sie eine Minute, entfernen "
+        "Sie das Foto und wählen Sie es noch einmal."
+    )
     PHOTO_FIT = "Foto geeignet"
     PHOTO_DOUBTFUL = "Foto zweifelhaft"
     PHOTO_UNFIT = "Foto nicht geeignet"
@@ -82,11 +88,11 @@ class GermanPageTexts(PageTexts):
     SENSITIVITY = "Zu findende Melanome (Sensitivität), %"
     SENSITIVITY_INFO = "Je mehr Melanome gefunden werden, desto mehr Gesunde werden einbestellt. Die Antwort folgt."
     THRESHOLD_NUMBER = "Schwelle: ab dieser Wahrscheinlichkeit überweisen, %"
-    THRESHOLD_NUMBER_INFO = "Wahrscheinlichkeit eingeben und Enter drücken; der Regler folgt."
+    THRESHOLD_NUMBER_INFO = "Eine Wahrscheinlichkeit von 0 bis 100 eingeben; die Regler folgen."
     PREVALENCE = "Anteil der Melanome an den Läsionen, die Sie fotografieren (Prävalenz), %"
     PREVALENCE_INFO = (
         "Wahrscheinlichkeit, Schwelle und die 1.000 Personen unten folgen ihr; welche Fotos überwiesen werden, nicht. "
-        "Das Modell nennt {prevalence}. Enter drücken."
+        "Das Modell nennt {prevalence}. Eine Zahl von {least} bis {most} eingeben."
     )
     PRESETS = "Übliche Werte"
     PRESET = "{percent} %"
