@@ -12,6 +12,7 @@ import pandas as pd
 
 from isic_screen.data.csv_files import column_among, counted, listed, read_csv, read_header
 from isic_screen.data.diagnoses import MELANOMA, class_of
+from isic_screen.data.groups import groups_of
 from isic_screen.data.hashing import sha256_file
 from isic_screen.errors import DataError
 
@@ -30,7 +31,7 @@ YES = frozenset({"1", "1.0", "true", "yes", "malignant"})
 NO = frozenset({"0", "0.0", "false", "no", "benign", "non-melanoma", "nonmelanoma", "not melanoma"})
 UNKNOWN = frozenset({"", "unknown", "nan", "na", "n/a", "none", "null"})
 
-COLUMNS = ("image_id", "target", "patient", "lesion", "sex", "age", "site", "diagnosis", "width", "height")
+COLUMNS = ("image_id", "target", "patient", "lesion", "group", "sex", "age", "site", "diagnosis", "width", "height")
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Labels:
 
     ``rows`` is indexed by spreadsheet row and has the columns ``COLUMNS``: ``target`` is 0 or 1 (melanoma), ``age``
     in years, ``width`` and ``height`` of the original in pixels (NaN when unknown), the others text (``""`` when
-    unknown).
+    unknown), ``group`` as in groups.py.
     ``warnings`` tell what was put right on the way; ``sha256`` is the file's.
     """
 
@@ -82,6 +83,7 @@ def read_labels(path: Path) -> Labels:
             "height": _numbers(table, ("height",)),
         }
     )
+    rows["group"] = groups_of(rows)  # before any row is left out: it may be what ties two others together
     rows = drop_repeated(rows, "image_id", path, warnings)
     return Labels(path, rows, tuple(warnings), sha256_file(path))
 
