@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 
 from isic_screen.data.csv_files import column_among, counted, listed, read_csv, read_header
+from isic_screen.data.diagnoses import MELANOMA, class_of
+from isic_screen.data.groups import groups_of
 from isic_screen.data.hashing import sha256_file
 from isic_screen.errors import DataError
 
@@ -25,23 +27,11 @@ LESION_COLUMNS = ("lesion_id", "lesion")
 SITE_COLUMNS = ("anatom_site_general_challenge", "anatom_site_general", "localization", "site")
 AGE_COLUMNS = ("age_approx", "age")
 
-MELANOMA = frozenset({"mel", "melanoma"})
-# Diagnoses that are known not to be melanoma: the codes of HAM10000 and ISIC 2017 to 2019, and the names of ISIC 2020.
-# Basal and squamous cell carcinoma are cancers, yet 0 here as in the 2020 challenge: the question is melanoma.
-# fmt: off
-OTHER_DIAGNOSES = frozenset({
-    "nv", "nevus", "naevus", "bkl", "bcc", "akiec", "ak", "df", "vasc", "scc", "sk",
-    "seborrheic_keratosis", "basal_cell_carcinoma", "squamous_cell_carcinoma", "actinic_keratosis",
-    "benign_keratosis", "pigmented_benign_keratosis", "dermatofibroma", "vascular_lesion", "angioma",
-    "lentigo_nos", "lentigo_simplex", "solar_lentigo", "lichenoid_keratosis", "cafe-au-lait_macule",
-    "atypical_melanocytic_proliferation",
-})
-# fmt: on
 YES = frozenset({"1", "1.0", "true", "yes", "malignant"})
 NO = frozenset({"0", "0.0", "false", "no", "benign", "non-melanoma", "nonmelanoma", "not melanoma"})
 UNKNOWN = frozenset({"", "unknown", "nan", "na", "n/a", "none", "null"})
 
-COLUMNS = ("image_id", "target", "patient", "lesion", "sex", "age", "site", "diagnosis", "width", "height")
+COLUMNS = ("image_id", "target", "patient", "lesion", "group", "sex", "age", "site", "diagnosis", "width", "height")
 
 
 @dataclass(frozen=True)
@@ -50,7 +40,7 @@ class Labels:
 
     ``rows`` is indexed by spreadsheet row and has the columns ``COLUMNS``: ``target`` is 0 or 1 (melanoma), ``age``
     in years, ``width`` and ``height`` of the original in pixels (NaN when unknown), the others text (``""`` when
-    unknown).
+    unknown), ``group`` as in groups.py.
     ``warnings`` tell what was put right on the way; ``sha256`` is the file's.
     """
 
@@ -93,6 +83,7 @@ def read_labels(path: Path) -> Labels:
             "height": _numbers(table, ("height",)),
         }
     )
+    rows["group"] = groups_of(rows)  # before any row is left out: it may be what ties two others together
     rows = drop_repeated(rows, "image_id", path, warnings)
     return Labels(path, rows, tuple(warnings), sha256_file(path))
 
@@ -165,29 +156,37 @@ def _targets(path: Path, table: pd.DataFrame, warnings: list[str]) -> pd.Series:
 
 
 def _only_melanoma(path: Path, table: pd.DataFrame, target: pd.Series, warnings: list[str]) -> pd.Series:
-    """Malignant says cancer, not melanoma: where a diagnosis names another cancer, the target is 0."""
-    other = pd.Series(False, index=table.index)
-    for name in DIAGNOSIS_COLUMNS:
-        if name in table.columns:
-            other |= (target == 1) & table[name].map(lambda value: _meaning(value) == 0)
-    if other.any():
-        warnings.append(
-            f"{path.name}: {counted(int(other.sum()), 'malignant row')} with a diagnosis other than melanoma counted "
-            f"as 0, as in the 2020 challenge (rows {listed(table.index[other])})."
+    """Malignant says cancer, not melanoma: where a diagnosis names another cancer, the target is 0.
+
+    Raises ``DataError`` for malignant rows with a diagnosis that is not known: they may be either.
+    """
+    names = [name for name in DIAGNOSIS_COLUMNS if name in table.columns]
+    malignant = table.loc[target == 1, names]
+    meanings = malignant.apply(lambda column: column.map(_meaning))
+    named = ~malignant.apply(lambda column: column.str.lower().isin(UNKNOWN | YES))  # "malignant" names no diagnosis
+    unknown = malignant[named.any(axis=1) & meanings[named].isna().all(axis=1)]
+    if len(unknown):
+        rows = [f"row {row}: {' / '.join(filter(None, texts))!r}" for row, *texts in unknown.itertuples()]
+        raise DataError(
+            f"{path}: {counted(len(rows), 'malignant row')} with a diagnosis that is not known, so that it may be "
+            f"melanoma or another cancer: {listed(rows)}. Correct the diagnosis, or add a column target with 1 or 0."
         )
-    return target.mask(other, 0.0)
+    other = malignant.index[(meanings == 0).any(axis=1)]
+    if len(other):
+        warnings.append(
+            f"{path.name}: {counted(len(other), 'malignant row')} with a diagnosis other than melanoma counted "
+            f"as 0, as in the 2020 challenge (rows {listed(other)})."
+        )
+    return target.mask(target.index.isin(other), 0.0)
 
 
 def _meaning(value: str) -> float:
     """1 for melanoma, 0 for not, NaN when the text says neither."""
     plain = value.lower().strip()
-    # The ISIC archive writes "Melanoma Invasive", "Melanoma in situ", "Melanoma, NOS"; and "Nevus, Atypical, …".
-    first, whole = plain.replace(",", " ").split(" ")[0], plain.replace(" ", "_")
-    if plain in YES or first in MELANOMA:
-        return 1.0
-    if plain in NO or whole in OTHER_DIAGNOSES or first in OTHER_DIAGNOSES:
-        return 0.0
-    return np.nan
+    if plain in YES or plain in NO:
+        return float(plain in YES)
+    found = class_of(value)
+    return np.nan if found is None else float(found == MELANOMA)
 
 
 def _text(table: pd.DataFrame, names: tuple[str, ...]) -> pd.Series:

@@ -4,7 +4,6 @@
 """
 
 import hashlib
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -14,11 +13,10 @@ import pandas as pd
 from isic_screen.data.csv_files import column_among, counted, listed, read_csv
 from isic_screen.data.duplicates import drop_duplicates, find_duplicates, photo_name, read_duplicates
 from isic_screen.data.folders import PhotoIndex, find_table, index_photos
+from isic_screen.data.groups import ARCHIVE_IDS, groups_of_sources, join_groups, of_source
 from isic_screen.data.labels import COLUMNS, IMAGE_COLUMNS, Labels, drop_repeated, read_labels
 from isic_screen.errors import DataError
 
-# Ids of photos, patients and lesions of the ISIC archive and its challenges: they mean the same in every source.
-ARCHIVE_IDS = re.compile(r"(?:ISIC|IP|IL|HAM|BCN|MSK\d*)_\d{7}")
 ENOUGH_PHOTOS = 0.01  # of the table's rows: with fewer photos than this the folder or the table is surely the wrong one
 
 
@@ -30,8 +28,9 @@ class DataSet:
 
     * ``image_id``: as in the table; ``path``: of the photo file; ``target``: 1 melanoma, 0 not;
     * ``patient``, ``lesion``: ids or ``""``;
-    * ``group``: what must not be split: the patient, else the lesion, else the image. Prefixed with the source, but
-      for the ids of the ISIC archive, which mean the same patient, lesion or photo in every source;
+    * ``group``: what must not be split: the patient, else the lesion, else the image, and all that is tied to it by
+      one of these ids (see groups.py). Prefixed with the source, but for the ids of the ISIC archive, which mean the
+      same patient, lesion or photo in every source;
     * ``source``: name of the folder; ``sex``, ``site``, ``diagnosis``, ``skin_tone``: text, ``""`` when unknown;
     * ``age`` in years, ``width`` and ``height`` of the camera's original in pixels: NaN when unknown.
 
@@ -67,6 +66,7 @@ def read_sources(folders: Sequence[Path | str], *, remove_duplicates: bool = Tru
     ]
     rows = pd.concat([source.rows for source in sources], ignore_index=True)
     warnings = [warning for source in sources for warning in source.warnings]
+    rows["group"] = groups_of_sources(rows)
     rows = _drop_shared(rows, warnings)
     return DataSet(
         "+".join(names),
@@ -95,7 +95,7 @@ def read_source(folder: Path | str, *, name: str | None = None, remove_duplicate
     rows = _with_photos(labels, folder, warnings)
     rows = _with_side_tables(rows, folder)
     rows["source"] = name
-    rows["group"] = _groups(rows, name)
+    rows["group"] = of_source(rows["group"], name)
     rows = rows.reset_index(drop=True)
     if remove_duplicates:
         rows = _without_duplicates(rows, folder, warnings)
@@ -128,7 +128,8 @@ def _with_photos(labels: Labels, folder: Path, warnings: list[str]) -> pd.DataFr
             f"the first is used ({first})."
         )
     rows = rows[there].assign(path=[str(folder / photos[0]) for photos in found if photos])
-    return drop_repeated(rows, "path", labels.path, warnings)  # "a" and "a.jpg" are one photo
+    rows["group"] = join_groups(rows["group"], rows["path"])  # "a" and "a.jpg" are one photo
+    return drop_repeated(rows, "path", labels.path, warnings)
 
 
 def _warn_of_leftover_photos(index: PhotoIndex, used: set[PurePosixPath], warnings: list[str]) -> None:
@@ -157,18 +158,6 @@ def _side_column(path: Path, names: tuple[str, ...]) -> pd.Series:
     if image is None or value is None:
         raise DataError(f"{path} needs an image column and {' or '.join(names)}; it has {', '.join(table.columns)}.")
     return table.drop_duplicates(image).set_index(image)[value]
-
-
-def _groups(rows: pd.DataFrame, source: str) -> pd.Series:
-    kinds = (
-        pd.Series("image ", index=rows.index)
-        .mask(rows["lesion"] != "", "lesion ")
-        .mask(rows["patient"] != "", "patient ")
-    )
-    ids = rows["image_id"].map(photo_name)
-    ids = ids.mask(rows["lesion"] != "", rows["lesion"]).mask(rows["patient"] != "", rows["patient"])
-    shared = ids.str.fullmatch(ARCHIVE_IDS)
-    return ids.where(shared, source + "/" + kinds + ids)
 
 
 def _without_duplicates(rows: pd.DataFrame, folder: Path, warnings: list[str]) -> pd.DataFrame:

@@ -5,31 +5,11 @@ the network win points by telling sources, or cameras, apart. Tempered sampling 
 and the classes inside each source, or inside each camera of a source, in the same proportion.
 """
 
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-DIAGNOSES: tuple[str, ...] = ("mel", "nv", "bkl", "bcc", "akiec", "df", "vasc")
-"""Classes of the auxiliary target: HAM10000's, the coarsest that all sources can be brought to."""
-
-_SYNONYMS: Mapping[str, str] = {
-    "melanoma": "mel",
-    "nevus": "nv",
-    "atypical melanocytic proliferation": "nv",
-    "sk": "bkl",
-    "seborrheic keratosis": "bkl",
-    "lichenoid keratosis": "bkl",
-    "solar lentigo": "bkl",
-    "lentigo nos": "bkl",
-    "pigmented benign keratosis": "bkl",
-    "basal cell carcinoma": "bcc",
-    "actinic keratosis": "akiec",
-    "squamous cell carcinoma": "akiec",
-    "dermatofibroma": "df",
-    "vascular lesion": "vasc",
-}
+from isic_screen.data.diagnoses import DIAGNOSES, MELANOMA, class_of
 
 NO_DIAGNOSIS = -1
 
@@ -41,8 +21,8 @@ def diagnosis_targets(rows: pd.DataFrame) -> NDArray[np.int64]:
 
     A melanoma by its target is one whatever its text says.
     """
-    names = rows["diagnosis"].str.strip().str.lower().replace(_SYNONYMS)
-    names = names.mask(rows["target"] == 1, "mel")
+    names = rows["diagnosis"].map(class_of)
+    names = names.mask(rows["target"] == 1, MELANOMA)
     found = pd.Index(DIAGNOSES).get_indexer(pd.Index(names))
     # "mel" in the text of a row that counts as benign contradicts the label that is trained on.
     return np.where((found == 0) & (rows["target"] == 0), NO_DIAGNOSIS, found).astype(np.int64)
