@@ -195,8 +195,8 @@ class Tables(Target):
         if "screened.csv" in files:
             path = folder / "screened.csv"
             try:
-                rows, failures = resume_csv(path, [f"{name}.jpg" for name in self._NAMES], self._THRESHOLD)
-                assert 0 <= failures <= rows <= len(self._NAMES)
+                left = resume_csv(path, [f"{name}.jpg" for name in self._NAMES], self._THRESHOLD)
+                assert 0 <= left.failures <= left.rows <= len(self._NAMES)
                 assert path.stat().st_size <= len(files["screened.csv"])
             except ScreenError as error:
                 fault = error

@@ -2,7 +2,8 @@
 
     python -m deploy.build_space OUT
 
-OUT must be new or empty. It gets what the page needs when it runs and nothing else: no tests, no runs, no caches.
+OUT must be new or empty. It gets what the page needs when it runs, and what its README and model card show and link to;
+no tests, no runs, no caches.
 """
 
 import argparse
@@ -26,7 +27,16 @@ CONTENTS = (
     "assets/*.js",
     "assets/examples/*.jpg",
     "assets/model.safetensors",
-    "assets/MODEL_CARD.md",
+    "assets/*.md",
+    "assets/screenshots/*.png",
+    "assets/benchmarks/*.png",
+    "assets/evaluation/report.md",
+    "assets/evaluation/figures/*.png",
+    "SECURITY.md",
+    "docs/*.md",
+    "train/recipes/*.toml",
+    "deploy/requirements.lock",
+    "benchmarks/results/load.json",
 )
 _LEFT_OUT = {"__pycache__"}
 

@@ -1,22 +1,33 @@
 """Command line: `python -m isic_screen screen|evaluate …`."""
 
 import argparse
+import io
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import nullcontext
+from math import isclose
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from isic_screen.errors import ScreenError
+from isic_screen.errors import PhotoError, ScreenError
 
 if TYPE_CHECKING:
     import torch
 
     from isic_screen.artifact import Model
+    from isic_screen.batch import ScreensPhotos
     from isic_screen.ensemble import Ensemble
+    from isic_screen.export import Resumed
 
 UNREADABLE_PHOTOS = 3
 """Exit status when some photo could not be read; 0 when every one was scored, 2 when the command itself failed."""
+
+CLOSED_PIPE = 141
+"""Exit status where standard output was closed early, as of a command that SIGPIPE ended."""
+
+SAME_PROBABILITY = 1e-3
+"""Share by which a probability may differ where one model computes it twice: rounding alone is a hundredth of it."""
 
 _UNMEASURED = (
     "The ensemble's own operating point has not been measured: `python -m isic_screen evaluate` does that, on photos "
@@ -31,6 +42,9 @@ def main(arguments: list[str] | None = None) -> int:
     except ScreenError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # who reads our standard output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes it once more at the end
+        return CLOSED_PIPE
     except OSError as error:  # an output that cannot be written; photos and models raise errors of ours
         print(f"error: {error.strerror}: {error.filename}", file=sys.stderr)
         return 2
@@ -48,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
 
     screen = commands.add_parser("screen", help="score photos", description="Score photos; one CSV row each.")
     screen.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a photo or a folder (and its subfolders)")
-    screen.add_argument("--csv", type=Path, metavar="OUT.csv", help="where to write; default: standard output")
+    screen.add_argument("--csv", type=Path, metavar="OUT.csv", help="where to write; default, or -: standard output")
     screen.add_argument(
         "--threshold", type=_probability, metavar="T", help="refer from this probability on; default: the model's own"
     )
@@ -102,13 +116,16 @@ def _screen(given: argparse.Namespace) -> int:
 
     from isic_screen.batch import find_photos, screen_shared
     from isic_screen.ensemble import Ensemble
-    from isic_screen.export import resume_csv, write_csv
+    from isic_screen.export import Resumed, write_csv
     from isic_screen.processes import device_named, launched
     from isic_screen.screener import Screener
 
-    if given.resume and not given.csv:
+    to_file = given.csv is not None and given.csv != Path("-")
+    if given.resume and not to_file:
         raise ScreenError("--resume goes on with a file: name it with --csv.")
     photos = find_photos(given.paths)
+    if to_file:
+        _refuse_photo(given.csv, [file for _, file in photos])
     processes = launched()
     device = processes.device or device_named(given.device)
     model = _load(given.model, device)
@@ -117,10 +134,10 @@ def _screen(given: argparse.Namespace) -> int:
     screener = model if isinstance(model, Ensemble) else Screener(model, device)
     threshold = screener.facts.default_threshold if given.threshold is None else given.threshold
     names, files = zip(*photos, strict=True)
-    done, failures = 0, 0
-    if given.resume and processes.main:
-        done, failures = resume_csv(given.csv, names, threshold)
-    done = processes.from_main(done)
+    before = (
+        _left_behind(given.csv, names, files, screener, threshold) if given.resume and processes.main else Resumed()
+    )
+    done, failures = processes.from_main(before.rows), before.failures
     names, left = names[done:], files[done:]
     results = screen_shared(screener, left, processes, workers=given.workers)
     if not processes.main:  # the main process alone writes, and says how it went
@@ -129,12 +146,48 @@ def _screen(given: argparse.Namespace) -> int:
         return 0
     # newline="": csv writes its own line ends
     mode: Literal["a", "w"] = "a" if done else "w"
-    with open(given.csv, mode, newline="", encoding="utf-8") if given.csv else nullcontext(sys.stdout) as out:
+    if not to_file and isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", newline="")
+    with open(given.csv, mode, newline="", encoding="utf-8") if to_file else nullcontext(sys.stdout) as out:
         shown = tqdm(results, total=len(files), initial=done, unit="photo")
         failures += write_csv(out, zip(names, shown, strict=True), threshold, header=not done)
     if failures:
         print(f"{failures} of {len(files)} photos could not be read; the reasons are in the CSV.", file=sys.stderr)
     return UNREADABLE_PHOTOS if failures else 0
+
+
+def _left_behind(
+    file: Path, names: Sequence[str], photos: Sequence[Path], screener: "ScreensPhotos", threshold: float
+) -> "Resumed":
+    """What a killed run left in `file`; ScreenError where it was another command's, or another model's."""
+    from isic_screen.batch import screen_files
+    from isic_screen.export import resume_csv
+
+    before = resume_csv(file, names, threshold)
+    if before.last:
+        number, probability = before.last
+        (again,) = screen_files(screener, [photos[number]])
+        if isinstance(again, PhotoError) or not isclose(again.probability, probability, rel_tol=SAME_PROBABILITY):
+            raise ScreenError(
+                f"{file} is of another model, or {names[number]} has changed since. Repeat that command, or give "
+                "another --csv."
+            )
+    return before
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:  # one of them is not there, or may not be looked at
+        return False
+
+
+def _refuse_photo(file: Path, photos: list[Path]) -> None:
+    """Raise ScreenError where the CSV would replace a photo: `--csv *.jpg`, its own name forgotten, names one."""
+    from isic_screen.photo import PHOTO_SUFFIXES
+
+    if file.suffix.lower() in PHOTO_SUFFIXES or any(_same(file, photo) for photo in photos):
+        raise ScreenError(f"--csv {file} would replace a photo: name a file for the results, such as results.csv.")
 
 
 def _evaluate(given: argparse.Namespace) -> int:

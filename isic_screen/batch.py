@@ -1,5 +1,6 @@
 """Many photo files through one screener: threads that decode and compute side by side, results in order."""
 
+import os
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -27,19 +28,44 @@ class ScreensPhotos(Protocol):
 def find_photos(paths: Sequence[Path]) -> list[tuple[str, Path]]:
     """(name, path) of every photo in files and folders, sorted by name.
 
-    A file's name is the path as given; a photo found in a folder is named relative to that folder. A file that is not
-    there is listed as well, so that reading it says so in its row. Raises ScreenError for a folder without photos.
+    A file's name is the path as given; a photo found in a folder is named relative to that folder, or as a path from
+    where the command runs when two would have one name. Links are followed. What cannot be read, be it a file or a
+    folder, is listed as well, so that reading it says so in its row. Raises ScreenError for a folder without photos.
     """
     found = []
     for path in paths:
-        if not path.is_dir():
+        if not _is_folder(path):
             found.append((str(path), path))
             continue
-        inside = [file for file in path.rglob("*") if file.suffix.lower() in PHOTO_SUFFIXES and file.is_file()]
+        inside = list(_inside(path))
         if not inside:
             raise ScreenError(f"There is no photo in the folder {path} ({', '.join(sorted(PHOTO_SUFFIXES))}).")
         found += [(file.relative_to(path).as_posix(), file) for file in inside]
-    return sorted(found)
+    files_of: dict[str, set[Path]] = {}
+    for name, file in found:
+        files_of.setdefault(name, set()).add(file)
+    return sorted((name if len(files_of[name]) == 1 else str(file), file) for name, file in found)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # it may not be looked at, or its name is too long: to be told in its row
+        return False
+
+
+def _inside(folder: Path) -> Iterator[Path]:
+    """All that is called as a photo is, and the folders that may not be entered."""
+    closed: list[OSError] = []
+    entered: set[str] = set()
+    for directory, subfolders, files in os.walk(folder, followlinks=True, onerror=closed.append):
+        real = os.path.realpath(directory)
+        if real in entered:  # a link that leads back up would never end
+            subfolders.clear()
+            continue
+        entered.add(real)
+        yield from (Path(directory, file) for file in files if Path(file).suffix.lower() in PHOTO_SUFFIXES)
+    yield from (Path(error.filename) for error in closed if Path(error.filename) != folder)
 
 
 def screen_files(

@@ -4,6 +4,7 @@ import csv
 import io
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
@@ -37,32 +38,47 @@ def write_csv(
     return failures
 
 
-def resume_csv(path: Path, names: Sequence[str], threshold: float) -> tuple[int, int]:
-    """Cut a file that a killed run left back to its last whole row; (rows, rows with an error) in it.
+@dataclass(frozen=True)
+class Resumed:
+    """How many whole rows a killed run left, how many of them with an error, and the last that has a probability, as
+    (row from 0, probability), for another model to be told by."""
+
+    rows: int = 0
+    failures: int = 0
+    last: tuple[int, float] | None = None
+
+
+def resume_csv(path: Path, names: Sequence[str], threshold: float) -> Resumed:
+    """Cut a file that a killed run left back to its last whole row.
 
     The rows must be of the first of `names`, in order, at the same threshold, or a ScreenError says that this is
-    another run's file. A file that is not there yet has 0 rows; one without a whole header is begun anew.
+    another run's file. A file that is not there yet has 0 rows; one without a whole header is begun anew. Line ends may
+    have become those of Unix in the meantime.
     """
     if not path.exists():
-        return 0, 0
+        return Resumed()
+    another = ScreenError(
+        f"{path} is of a run on other photos or at another threshold. Repeat that command, or give another --csv."
+    )
     text = path.read_bytes().decode("utf-8", "surrogateescape")
-    whole = text[: text.rfind("\r\n") + 2] if "\r\n" in text else ""
+    whole = text[: text.rfind("\n") + 1]
     while True:  # a line end may also stand inside a name, in quotes that a cut has left open
         try:
             rows = list(csv.reader(io.StringIO(whole, newline=""), strict=True))
             break
         except csv.Error:
-            whole = whole[: whole[:-2].rfind("\r\n") + 2] if "\r\n" in whole[:-2] else ""
+            whole = whole[: whole[:-1].rfind("\n") + 1]
+    if not rows and not (",".join(COLUMNS) + "\r\n").startswith(text):
+        raise another
     expected = [[as_utf8(name), f"{threshold:.6g}"] for name in names[: max(0, len(rows) - 1)]]
     # A row of another length is none of ours, and as itself it is like none that is expected.
     found = [[row[0], row[2]] if len(row) == len(COLUMNS) else row for row in rows[1:]]
     if rows and (tuple(rows[0]) != COLUMNS or found != expected):
-        raise ScreenError(
-            f"{path} is of a run on other photos or at another threshold. Repeat that command, or give another --csv."
-        )
+        raise another
     if whole != text:
         os.truncate(path, len(whole.encode("utf-8", "surrogateescape")))
-    return max(0, len(rows) - 1), sum(bool(row[-1]) for row in rows[1:])
+    scored = [(number, float(row[1])) for number, row in enumerate(rows[1:]) if row[1]]
+    return Resumed(len(found), sum(bool(row[-1]) for row in rows[1:]), scored[-1] if scored else None)
 
 
 def as_utf8(value: str) -> str:

@@ -1,5 +1,6 @@
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -140,6 +141,24 @@ def test_a_table_of_entries_that_cannot_be_read_is_a_sentence(ablate, capsys):
     run, _, folder = ablate
     run("--entries", str(folder / "nowhere.toml"), status=2)
     assert "nowhere.toml cannot be read as a table of entries" in capsys.readouterr().err
+
+
+def test_other_data_than_the_bundled_models_leave_the_projects_scores_alone(ablate, tmp_path, monkeypatch):
+    _, rows, folder = ablate
+    assets = train.ablate.ROOT / "assets"
+    before = {file: file.read_bytes() for file in (assets / "ablation.json", assets / "ABLATION.md")}
+    held_out = sorted((assets / "held_out").iterdir())
+    mine = tmp_path / "mine" / "held_out"
+    mine.mkdir(parents=True)
+    _scores(rows, 1.0, 0).to_csv(mine / "base.csv.gz", index=False)
+    data = str(Path(rows["path"].iloc[0]).parents[1])
+    words = ["--data", data, "--entries", str(folder / "entries.toml"), "--only", "base", "--out", str(mine.parent)]
+    monkeypatch.setattr("sys.argv", ["ablate", *words])
+    assert train.ablate.main() == 0
+    assert list(json.loads((mine.parent / "ablation.json").read_text())) == ["base"]
+    assert (mine.parent / "ABLATION.md").is_file()
+    assert {file: file.read_bytes() for file in before} == before
+    assert sorted((assets / "held_out").iterdir()) == held_out
 
 
 def test_the_shipped_run_is_compared_with_the_paper_and_its_scores_are_kept(ablate):

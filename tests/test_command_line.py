@@ -1,8 +1,11 @@
 """`python -m isic_screen` as a user types it: in a process of its own, by exit status, standard output and error."""
 
 import csv
+import errno
 import json
 import math
+import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -13,7 +16,10 @@ import torch
 
 from isic_screen.__main__ import main
 from isic_screen.artifact import save_model
+from isic_screen.batch import find_photos
 from isic_screen.calibration import Calibration
+from isic_screen.data.images import read_photo
+from isic_screen.errors import PhotoError
 from isic_screen.network import build_network
 from tests.conftest import ROOT, example_facts, lesion
 
@@ -93,6 +99,65 @@ def test_a_killed_run_goes_on_without_losing_or_doubling_a_row(photos, tmp_path,
     assert "--csv" in capsys.readouterr().err
 
 
+def test_a_run_is_not_gone_on_with_by_another_model(photos, tmp_path, lite0_file, other_file, capsys):
+    out = tmp_path / "out.csv"
+    command = ["screen", str(photos), "--csv", str(out), "--threshold", "0.1"]
+    assert main([*command, "--model", str(lite0_file)]) == 3
+    before = out.read_bytes()
+    assert main([*command, "--model", str(other_file), "--resume"]) == 2
+    assert "is of another model, or deep/er/a.PNG has changed since" in capsys.readouterr().err
+    assert out.read_bytes() == before
+
+
+def test_nothing_that_is_called_a_photo_is_passed_over(photos, tmp_path):
+    (photos / "gone.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    (photos / "linked").symlink_to(photos / "deep")
+    (photos / "deep" / "up").symlink_to(photos)  # leads back up, and would never end
+    found = [name for name, _ in find_photos([photos])]
+    assert {"b.jpg", "broken.jpg", "gone.jpg"} <= set(found)
+    assert [name for name in found if name.endswith("er/a.PNG")] in (["deep/er/a.PNG"], ["linked/er/a.PNG"])
+    long = Path("a" * 300 + ".jpg")
+    assert find_photos([long, photos / "b.jpg"])[1] == (str(long), long)
+
+
+def test_a_folder_that_may_not_be_entered_has_a_row(photos, monkeypatch):
+    closed = photos / "deep"
+    real = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: _denied(path) if Path(path) == closed else real(path))
+    found = find_photos([photos])
+    assert [name for name, _ in found] == ["b.jpg", "broken.jpg", "deep"]
+    assert isinstance(read_photo(str(found[2][1])), PhotoError)
+
+
+def _denied(path):
+    raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+
+def test_photos_of_two_folders_can_be_told_apart(photos, tmp_path):
+    (tmp_path / "more").mkdir()
+    lesion(3).save(tmp_path / "more" / "b.jpg")
+    lesion(3).save(tmp_path / "more" / "c.jpg")
+    found = dict(find_photos([photos, tmp_path / "more"]))
+    both = {str(photos / "b.jpg"), str(tmp_path / "more" / "b.jpg")}
+    assert set(found) == {*both, "broken.jpg", "c.jpg", "deep/er/a.PNG"}
+    assert all(found[name] == Path(name) for name in both)
+
+
+def test_standard_output_is_utf_8_and_may_be_closed_early(tmp_path, lite0_file):
+    for number in range(12):
+        lesion(number).save(tmp_path / f"üñï ✓ {number:02}.jpg")
+    command = [sys.executable, "-m", "isic_screen", "screen", str(tmp_path), "--model", str(lite0_file)]
+    options = {"cwd": ROOT, "env": {**os.environ, "PYTHONIOENCODING": "latin-1"}, "capture_output": True}
+    done = subprocess.run([*command, "--csv", "-"], timeout=240, check=True, **options)
+    first = next(csv.DictReader(done.stdout.decode("utf-8").splitlines()))
+    assert first["file"] == "üñï ✓ 00.jpg"
+    early = subprocess.run(["bash", "-c", f"{shlex.join(command)} | head -1; exit ${{PIPESTATUS[0]}}"], **options)
+    assert early.stdout.decode().split(",")[0] == "file"
+    assert early.returncode == 141
+    assert b"Traceback" not in early.stderr
+    assert b"error" not in early.stderr
+
+
 def test_files_keep_their_names_and_the_threshold_can_be_set(photos, capsys, lite0_file):
     file = photos / "b.jpg"
     assert main(["screen", str(file), "--threshold", "0", "--model", str(lite0_file)]) == 0
@@ -116,6 +181,9 @@ def test_a_file_that_is_not_there_keeps_its_row(photos, tmp_path, lite0_file, ca
         (["{photo}", "--model", "gone.safetensors"], "There is no model file"),
         (["{photo}", "--csv", "{empty}"], "Is a directory"),
         (["{photo}", "--csv", "{empty}/no/such/out.csv"], "No such file or directory"),
+        (["{photo}", "--csv", "{photo}"], "would replace a photo"),
+        (["{photo}", "--csv", "{empty}/next.jpg"], "would replace a photo"),
+        (["{photo}", "--csv", "-", "--resume"], "name it with --csv"),
     ],
 )
 def test_what_cannot_be_done_is_a_sentence_and_status_2(arguments, sentence, photos, tmp_path, lite0_file, capsys):

@@ -42,12 +42,25 @@ def test_the_space_holds_what_runs_and_nothing_else(space):
     out, files = space
     assert {path.relative_to(out) for path in out.rglob("*") if path.is_file()} == set(files)
     assert {path.parts[0] for path in files} == {
-        "README.md", "LICENSE", "app.py", "requirements.txt", "isic_screen", "assets",
+        "README.md", "LICENSE", "SECURITY.md", "app.py", "requirements.txt", "isic_screen", "assets", "docs",
+        "train", "deploy", "benchmarks",
     }  # fmt: skip
+    assert not any(path.suffix == ".py" for path in files if path.parts[0] in ("train", "deploy", "benchmarks"))
     assert not any(path.suffix == ".pyc" or path.name.startswith(".") for path in files)
     modules = {path.relative_to(ROOT) for path in (ROOT / "isic_screen").rglob("*.py")}
     assert modules <= set(files)
     assert all((out / path).read_bytes() == (ROOT / path).read_bytes() for path in files)
+
+
+def test_what_its_documents_link_to_is_there(space):
+    out, _ = space
+    dead = [
+        f"{document.relative_to(out)}: {link}"
+        for document in out.rglob("*.md")
+        for link in re.findall(r"\]\(([^)#\s]+)", document.read_text(encoding="utf-8"))
+        if "://" not in link and not (document.parent / link).exists()
+    ]
+    assert dead == []
 
 
 def test_the_front_matter_is_one_that_a_space_takes(space):

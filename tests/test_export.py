@@ -6,7 +6,7 @@ import io
 import pytest
 
 from isic_screen.errors import PhotoError, ScreenError
-from isic_screen.export import resume_csv, write_csv
+from isic_screen.export import Resumed, resume_csv, write_csv
 
 NAMES = ("a.jpg", 'odd "name",\r\nin two lines.jpg', "ü\udce4.jpg", "d.jpg")
 
@@ -23,16 +23,16 @@ def test_a_file_cut_at_any_byte_keeps_its_whole_rows_and_no_more(tmp_path):
     path = tmp_path / "out.csv"
     for cut in range(len(whole) + 1):
         path.write_bytes(whole[:cut])
-        rows, failures = resume_csv(path, NAMES, 0.01)
+        left = resume_csv(path, NAMES, 0.01)
         kept = max(end for end in ends if end <= cut)
         assert path.read_bytes() == whole[:kept], cut
-        assert rows == failures == max(0, ends.index(kept) - 1)
+        assert left.rows == left.failures == max(0, ends.index(kept) - 1)
 
 
 def test_going_on_gives_the_file_of_an_uninterrupted_run(tmp_path):
     path = tmp_path / "out.csv"
     path.write_bytes(_csv()[:100])
-    done, _ = resume_csv(path, NAMES, 0.01)
+    done = resume_csv(path, NAMES, 0.01).rows
     with open(path, "a" if done else "w", newline="", encoding="utf-8") as out:
         left = [(name, PhotoError(f"{name} is empty, twice\r\n")) for name in NAMES[done:]]
         write_csv(out, left, 0.01, header=not done)
@@ -48,9 +48,20 @@ def test_a_file_of_another_run_is_refused_and_left_alone(tmp_path, names, thresh
     with pytest.raises(ScreenError, match="other photos or at another threshold"):
         resume_csv(path, names, threshold)
     assert path.read_bytes() == _csv()
-    path.write_text("date,amount\r\n2026,3\r\n", newline="")
-    with pytest.raises(ScreenError, match="other photos"):
-        resume_csv(path, NAMES, 0.01)
+    for strange in ("date,amount\r\n2026,3\r\n", "date,amount\n2026,3\n", "a letter", "\n", "file,probability\n"):
+        path.write_text(strange, newline="")
+        with pytest.raises(ScreenError, match="other photos"):
+            resume_csv(path, NAMES, 0.01)
+        assert path.read_bytes() == strange.encode()
+
+
+def test_line_ends_that_became_those_of_unix_lose_nothing(tmp_path):
+    path = tmp_path / "out.csv"
+    names = ("a.jpg", "b.jpg", "c.jpg")
+    rows = ["file,probability,threshold,flagged,quality,error", "a.jpg,0.25,0.01,1,fit,", "b.jpg,,0.01,,,empty", "c.j"]
+    path.write_text("\n".join(rows), newline="")
+    assert resume_csv(path, names, 0.01) == Resumed(2, 1, (0, 0.25))
+    assert path.read_text() == "\n".join(rows[:3]) + "\n"
 
 
 def test_a_blank_line_after_all_rows_is_not_ours(tmp_path):
@@ -61,4 +72,4 @@ def test_a_blank_line_after_all_rows_is_not_ours(tmp_path):
 
 
 def test_a_file_that_is_not_there_has_no_rows(tmp_path):
-    assert resume_csv(tmp_path / "out.csv", NAMES, 0.01) == (0, 0)
+    assert resume_csv(tmp_path / "out.csv", NAMES, 0.01) == Resumed()

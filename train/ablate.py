@@ -1,7 +1,8 @@
 """Measure what each choice of a recipe is worth: `python train/ablate.py --data DIR … --out DIR`.
 
 Every entry of train/ablation.toml is cross-validated and its held-out scores kept in assets/held_out, so that a killed
-run goes on and a single entry can be measured again by deleting its file. The table is made anew from these files.
+run goes on and a single entry can be measured again by deleting its file. The table is made anew from these files. On
+other data than the bundled model's all of that goes to --out, and nothing of the project's is touched.
 """
 
 import argparse
@@ -19,6 +20,7 @@ sys.path.insert(0, str(ROOT))  # run from a clone: the package is not installed
 import pandas as pd  # noqa: E402
 import torch  # noqa: E402
 
+from isic_screen.artifact import load_model  # noqa: E402
 from isic_screen.data.csv_files import listed  # noqa: E402
 from isic_screen.data.tables import DataSet, read_sources  # noqa: E402
 from isic_screen.errors import DataError, RecipeError, ScreenError  # noqa: E402
@@ -44,7 +46,7 @@ def main() -> int:
     parser.add_argument("--data", action="append", required=True, type=Path, metavar="DIR", help="repeat for several")
     parser.add_argument("--entries", type=Path, default=ROOT / "train" / "ablation.toml", metavar="FILE")
     parser.add_argument("--only", action="append", metavar="NAME", help="run these entries; the table takes all found")
-    parser.add_argument("--scores", type=Path, default=ROOT / "assets" / "held_out", metavar="DIR")
+    parser.add_argument("--scores", type=Path, metavar="DIR", help="default: assets/held_out, or in --out")
     parser.add_argument("--out", type=Path, default=Path("runs/ablation"), metavar="DIR", help="default: %(default)s")
     parser.add_argument(
         "--shipped",
@@ -61,8 +63,8 @@ def main() -> int:
         metavar="DIR",
         help="finished runs, whose starts others start from too; default: runs/even runs/open runs/detail",
     )
-    parser.add_argument("--json", type=Path, default=ROOT / "assets" / "ablation.json", metavar="FILE")
-    parser.add_argument("--table", type=Path, default=ROOT / "assets" / "ABLATION.md", metavar="FILE")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="default: assets/ablation.json, or in --out")
+    parser.add_argument("--table", type=Path, metavar="FILE", help="default: assets/ABLATION.md, or in --out")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="for all fine-tuned entries")
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "isic-screen"
     parser.add_argument("--cache", type=Path, default=cache, metavar="DIR", help="default: %(default)s")
@@ -74,6 +76,12 @@ def main() -> int:
         if unknown := set(given.only or ()) - set(entries):
             raise RecipeError(f"--only {min(unknown)}: {given.entries} has {listed(list(entries), 99)}.")
         data = read_sources(given.data)
+        # What the project holds is of the bundled model's data: scores of other photos would not belong there.
+        known = data.hashes == load_model().facts.training["table_sha256"]
+        where = ROOT / "assets" if known else given.out
+        given.scores = given.scores or where / "held_out"
+        given.json = given.json or where / "ablation.json"
+        given.table = given.table or where / "ABLATION.md"
         for name, entry in entries.items():
             if given.only and name not in given.only:
                 continue
@@ -87,7 +95,10 @@ def main() -> int:
         against = {name: PAPER if name == SHIPPED else entries[name].get("against", BASE) for name in scores}
         against = {name: other for name, other in against.items() if other not in ("", name)}
         if lacking := sorted(set(against.values()) - set(scores)):
-            raise DataError(f"no scores of {lacking[0]} to compare with: run that first ({files[lacking[0]]}).")
+            say(f"Warning: no scores of {listed(lacking)} to compare with; what would be has its own figures alone.")
+        against = {name: other for name, other in against.items() if other in scores}
+        if not scores:
+            raise DataError(f"There are no scores in {given.scores} to make a table of: leave --only out.")
         results = compare(scores, data.rows, against=against)
     except ScreenError as error:
         print(f"error: {error}", file=sys.stderr)

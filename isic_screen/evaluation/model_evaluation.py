@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import torch
@@ -10,7 +11,8 @@ from tqdm import tqdm
 
 from isic_screen.artifact import Model
 from isic_screen.batch import screen_shared
-from isic_screen.data.tables import read_sources
+from isic_screen.data.duplicates import photo_name
+from isic_screen.data.tables import ARCHIVE_IDS, read_sources
 from isic_screen.ensemble import Ensemble
 from isic_screen.errors import DataError, PhotoError
 from isic_screen.evaluation.contact_sheet import save_worst
@@ -33,10 +35,13 @@ def evaluate_model(
 
     Several `processes` share the screening; only the main one reports, and the others return nothing.
     An image that cannot be read is left out and named in the report. Raises DataError when none can be read, or the
-    data cannot.
+    data cannot, and OSError, before the first is screened, where `out` cannot be written.
     """
     data = read_sources(folders)
     notes = list(data.warnings)
+    if processes.main:
+        out.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=out).close()
     paths = data.rows["path"].tolist()
     screener = model if isinstance(model, Ensemble) else Screener(model, device)
     found = screen_shared(screener, paths, processes, workers=workers)
@@ -52,6 +57,11 @@ def evaluate_model(
     trained_on = set(model.facts.training.get("table_sha256", {}).values())
     if trained_on & set(data.hashes.values()):
         notes.append("The model was trained on a data set with this very label table: these figures flatter it.")
+    elif (known := int(data.rows["image_id"].map(photo_name).str.fullmatch(ARCHIVE_IDS).sum())) and trained_on:
+        notes.append(
+            f"{known:,} of these images have ids of the ISIC archive. Where the model was trained on photos of the "
+            "archive, as the bundled one was, some may be among these, and the figures then flatter it."
+        )
     for note in notes:
         print(f"Warning: {note}", file=sys.stderr)
     predictions = data.rows[[not isinstance(result, PhotoError) for result in results]].assign(
@@ -66,7 +76,6 @@ def evaluate_model(
             "probability here."
         )
     predictions = with_sharpness(predictions, workers)
-    out.mkdir(parents=True, exist_ok=True)
     threshold = model.facts.default_threshold
     save_worst(predictions, out / "worst_misses.png", threshold=threshold, kind="misses")
     save_worst(predictions, out / "worst_false_alarms.png", threshold=threshold, kind="false alarms")
