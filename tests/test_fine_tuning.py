@@ -14,8 +14,9 @@ from isic_screen.network import ScreenNet, build_network
 from isic_screen.training.checkpoint import load_checkpoint, save_checkpoint
 from isic_screen.training.distortion import Distortion
 from isic_screen.training.draws import TrainingImages, ahead
-from isic_screen.training.fine_tuning import WithDiagnosis, _own_shares, _Run, fine_tune
+from isic_screen.training.fine_tuning import WithDiagnosis, _Run, fine_tune
 from isic_screen.training.losses import screening_loss
+from isic_screen.training.mixup import own_shares
 from isic_screen.training.precision import FastDepthwise, gradient_of_inputs, gradient_of_weight
 from isic_screen.training.sampling import NO_DIAGNOSIS, draw
 from isic_screen.training.schedule import rate_at, size_at
@@ -105,7 +106,7 @@ def test_mixup_mixes_two_neighbours_and_their_labels_by_the_same_share(images, m
 
     monkeypatch.setattr(WithDiagnosis, "forward", watched)
     own = torch.tensor([0.75, 0.75, 0.5, 0.5, 1.0, 1.0, 0.6, 0.6])
-    monkeypatch.setattr("isic_screen.training.fine_tuning._own_shares", lambda *_: own)
+    monkeypatch.setattr("isic_screen.training.fine_tuning.own_shares", lambda *_: own)
     recipe = replace(RECIPE, epochs=1, epoch_images=8, dropout=0.0)
     fine_tune(_network(), images, recipe, device=CPU, quiet=True)
     history = fine_tune(_network(), images, replace(recipe, mixup=0.4), device=CPU, quiet=True)
@@ -121,7 +122,7 @@ def test_mixup_mixes_two_neighbours_and_their_labels_by_the_same_share(images, m
 
 
 def test_both_of_a_pair_keep_the_same_share_and_at_least_half():
-    shares = _own_shares(0.4, 1000, np.random.default_rng(0)).numpy()
+    shares = own_shares(0.4, 1000, np.random.default_rng(0)).numpy()
     assert shares.shape == (1000,)
     assert (shares[::2] == shares[1::2]).all()
     assert 0.5 <= shares.min() < 0.55
