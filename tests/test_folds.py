@@ -1,7 +1,5 @@
 """Folds that are given: checked before anything is decoded, and the model file says what they were."""
 
-from pathlib import Path
-
 import pandas as pd
 import pytest
 import torch

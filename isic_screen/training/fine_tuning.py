@@ -71,7 +71,7 @@ def between(end: StateDict, start: StateDict, share: float) -> StateDict:
 
 
 def check_shares(recipe: FineTuneRecipe, processes: Processes) -> None:
-    """Raise RecipeError when the batch size is no multiple of the number of processes, or several are to tilt the loss."""
+    """Raise RecipeError when several processes cannot share a batch, or are to tilt the loss."""
     if recipe.camera_tilt and processes.count > 1:
         raise RecipeError("camera_tilt compares the cameras of a whole batch: train in one process, or set it to 0.")
     shares = processes.count * (2 if recipe.mixup else 1)  # the two that are mixed must be in one process
