@@ -135,8 +135,9 @@ def _masks(labels: pd.Series, order: Sequence[str]) -> Masks:
 
 
 def _numbers(values: pd.Series) -> pd.Series:
-    """A table read as text holds "45" for 45; what is no number is not known."""
-    return pd.to_numeric(values, errors="coerce").astype("float64")
+    """A table read as text holds "45" for 45; what is no number, or no finite one, is not known."""
+    found = pd.to_numeric(values, errors="coerce").astype("float64")
+    return found.where(np.isfinite(found))
 
 
 def _names(values: pd.Series) -> pd.Series:
