@@ -18,6 +18,7 @@ from isic_screen.training.fine_tuning import WithDiagnosis, _Run, fine_tune
 from isic_screen.training.losses import screening_loss
 from isic_screen.training.mixup import own_shares
 from isic_screen.training.precision import FastDepthwise, gradient_of_inputs, gradient_of_weight
+from isic_screen.training.recipe import RECIPES, FineTuneRecipe, load_recipe
 from isic_screen.training.sampling import NO_DIAGNOSIS, draw
 from isic_screen.training.schedule import rate_at, size_at
 from tests.conftest import lesion
@@ -169,6 +170,26 @@ def test_what_is_kept_is_the_moving_average(images):
     assert not torch.allclose(kept, end)
     # timm warms the decay up: 0 for the first step and below 0.9 for the second, so the end still counts for most.
     assert (kept - end).norm() < (kept - begin).norm()
+
+
+def test_a_decay_counts_as_far_as_the_warm_up_gets(images):
+    """Eight updates are warmed up to 1 - 8 ** (-2 / 3) = 0.75: only a decay below that makes a difference."""
+    recipe = replace(RECIPE, epochs=1, epoch_images=64, batch_size=8)
+    kept = {}
+    for decay in (0.5, 0.9, 0.998):
+        fine_tune(network := _network(), images, replace(recipe, ema_decay=decay), device=CPU, quiet=True)
+        kept[decay] = network.head.out.weight.detach()
+    assert torch.equal(kept[0.9], kept[0.998])
+    assert not torch.allclose(kept[0.5], kept[0.998])
+
+
+def test_no_recipe_is_long_enough_for_its_decay():
+    """As their comments say."""
+    for file in RECIPES.glob("*.toml"):
+        recipe = load_recipe(str(file))
+        if isinstance(recipe, FineTuneRecipe):
+            steps = recipe.epochs * (recipe.epoch_images // recipe.batch_size)
+            assert 1 - steps ** (-2 / 3) < recipe.ema_decay, file.name
 
 
 def test_a_share_of_the_start_is_kept_once_however_often_the_run_is_resumed(images, tmp_path):

@@ -98,11 +98,13 @@ def fine_tune(
 ) -> list[dict[str, float]]:
     """Train `network` in place, leave it with its averaged weights in eval mode, and return one row an epoch.
 
-    An epoch is `recipe.epoch_images` draws. `start` are weights of a WithDiagnosis to begin with, which for
-    `recipe.start_share` are kept at the end. With `checkpoint` the
-    state is saved after every epoch, and `resume` goes on from it to the weights that the uninterrupted run would have
-    had (on the same machine). Several `processes` share every batch and come to the weights of one, but for rounding.
-    Raises TrainingError when the loss is not finite and RecipeError as `check_shares`.
+    The decay of the average is at most `recipe.ema_decay`: timm warms it up as 1 - n ** (-2 / 3) over n steps, to 0.99
+    in 1,000 steps and to 0.998 in 11,180, more than any of our recipes has. An epoch is `recipe.epoch_images` draws.
+    `start` are weights of a WithDiagnosis to begin with, which for `recipe.start_share` are kept at the end. With
+    `checkpoint` the state is saved after every epoch, and `resume` goes on from it to the weights that the
+    uninterrupted run would have had (on the same machine). Several `processes` share every batch and come to the
+    weights of one, but for rounding. Raises TrainingError when the loss is not finite and RecipeError as
+    `check_shares`.
     """
     check_shares(recipe, processes)
     quiet = quiet or not processes.main
