@@ -14,9 +14,11 @@ from isic_screen.network import ScreenNet, build_network
 from isic_screen.training.checkpoint import load_checkpoint, save_checkpoint
 from isic_screen.training.distortion import Distortion
 from isic_screen.training.draws import TrainingImages, ahead
-from isic_screen.training.fine_tuning import WithDiagnosis, _own_shares, _Run, fine_tune
+from isic_screen.training.fine_tuning import WithDiagnosis, _Run, fine_tune
 from isic_screen.training.losses import screening_loss
+from isic_screen.training.mixup import own_shares
 from isic_screen.training.precision import FastDepthwise, gradient_of_inputs, gradient_of_weight
+from isic_screen.training.recipe import RECIPES, FineTuneRecipe, load_recipe
 from isic_screen.training.sampling import NO_DIAGNOSIS, draw
 from isic_screen.training.schedule import rate_at, size_at
 from tests.conftest import lesion
@@ -105,7 +107,7 @@ def test_mixup_mixes_two_neighbours_and_their_labels_by_the_same_share(images, m
 
     monkeypatch.setattr(WithDiagnosis, "forward", watched)
     own = torch.tensor([0.75, 0.75, 0.5, 0.5, 1.0, 1.0, 0.6, 0.6])
-    monkeypatch.setattr("isic_screen.training.fine_tuning._own_shares", lambda *_: own)
+    monkeypatch.setattr("isic_screen.training.fine_tuning.own_shares", lambda *_: own)
     recipe = replace(RECIPE, epochs=1, epoch_images=8, dropout=0.0)
     fine_tune(_network(), images, recipe, device=CPU, quiet=True)
     history = fine_tune(_network(), images, replace(recipe, mixup=0.4), device=CPU, quiet=True)
@@ -121,7 +123,7 @@ def test_mixup_mixes_two_neighbours_and_their_labels_by_the_same_share(images, m
 
 
 def test_both_of_a_pair_keep_the_same_share_and_at_least_half():
-    shares = _own_shares(0.4, 1000, np.random.default_rng(0)).numpy()
+    shares = own_shares(0.4, 1000, np.random.default_rng(0)).numpy()
     assert shares.shape == (1000,)
     assert (shares[::2] == shares[1::2]).all()
     assert 0.5 <= shares.min() < 0.55
@@ -168,6 +170,26 @@ def test_what_is_kept_is_the_moving_average(images):
     assert not torch.allclose(kept, end)
     # timm warms the decay up: 0 for the first step and below 0.9 for the second, so the end still counts for most.
     assert (kept - end).norm() < (kept - begin).norm()
+
+
+def test_a_decay_counts_as_far_as_the_warm_up_gets(images):
+    """Eight updates are warmed up to 1 - 8 ** (-2 / 3) = 0.75: only a decay below that makes a difference."""
+    recipe = replace(RECIPE, epochs=1, epoch_images=64, batch_size=8)
+    kept = {}
+    for decay in (0.5, 0.9, 0.998):
+        fine_tune(network := _network(), images, replace(recipe, ema_decay=decay), device=CPU, quiet=True)
+        kept[decay] = network.head.out.weight.detach()
+    assert torch.equal(kept[0.9], kept[0.998])
+    assert not torch.allclose(kept[0.5], kept[0.998])
+
+
+def test_no_recipe_is_long_enough_for_its_decay():
+    """As their comments say."""
+    for file in RECIPES.glob("*.toml"):
+        recipe = load_recipe(str(file))
+        if isinstance(recipe, FineTuneRecipe):
+            steps = recipe.epochs * (recipe.epoch_images // recipe.batch_size)
+            assert 1 - steps ** (-2 / 3) < recipe.ema_decay, file.name
 
 
 def test_a_share_of_the_start_is_kept_once_however_often_the_run_is_resumed(images, tmp_path):

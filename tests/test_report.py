@@ -161,3 +161,12 @@ def test_a_report_is_replaced_whole(tmp_path, predictions):
     assert json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8")) == metrics
     assert "240 images" in text
     assert not [path for path in tmp_path.rglob("*") if path.name.startswith(".")]
+
+
+def test_sources_of_similar_names_have_their_own_figures(tmp_path):
+    names = ["my set", "my-set", "My Set", "my-set-2"]
+    rows = pd.concat([simulated_predictions(40, source=name, seed=seed) for seed, name in enumerate(names)])
+    _, text = written(tmp_path, rows)
+    shown = re.findall(r"\]\((figures/.*?)\)", text)
+    assert len(shown) == len({file.casefold() for file in shown}) == len(names) * len(FIGURES)
+    assert {f"figures/{path.name}" for path in (tmp_path / "figures").iterdir()} == set(shown)

@@ -60,6 +60,31 @@ def test_a_subgroup_with_too_few_of_a_class_has_no_figure_that_needs_it(predicti
     assert groups_with(0)["toe"]["sensitivity"]["reason"] == TOO_FEW
 
 
+@pytest.mark.parametrize(
+    ("shipped", "label"),
+    [
+        ({"members' mean": 0.01}, "members' mean, as shipped"),  # an ensemble's
+        ({"0.90": 0.02, "0.95": 0.01}, "95 % sensitivity, as shipped"),
+        ({"0.90": 0.02, "0.98": 0.01}, "95 % sensitivity, chosen on this sample"),  # which of the two is not told
+    ],
+)
+def test_subgroups_are_measured_at_the_threshold_that_the_model_ships_with(predictions, shipped, label):
+    rows = predictions.assign(sex=["female", "male"] * 120)
+    found = evaluate(rows, operating_points=shipped, resamples=20)["overall"]["subgroups"]
+    assert found["label"] == label
+    assert (found["threshold"] == 0.01) == label.endswith("as shipped")
+
+
+def test_a_size_that_is_infinite_is_not_known(predictions):
+    rows = predictions.assign(width=[6000.0, 640.0, np.inf] * 80, height=4000.0)
+    found = subgroups(rows)["original size"]
+    assert {label: int(mask.sum()) for label, mask in found.items()} == {
+        "6000 x 4000": 80,
+        "4000 x 640": 80,
+        "not known": 80,
+    }
+
+
 def test_without_a_shipped_threshold_subgroups_take_the_samples(predictions):
     rows = predictions.assign(sex=["female", "male"] * 120)
     found = evaluate(rows, resamples=20)["overall"]

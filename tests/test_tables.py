@@ -289,6 +289,18 @@ def test_side_tables(tmp_path: Path) -> None:
     assert rows["skin_tone"].to_dict() == {"a": "", "b": "Light", "c": ""}
 
 
+def test_an_infinity_is_no_size_and_no_age(tmp_path: Path) -> None:
+    put_plain(tmp_path, "image,target,age,width,height", "a,1,inf,inf,480", "b,0,-Infinity,640,1e999", photos=2)
+    rows = read_source(tmp_path).rows
+    assert rows["age"].isna().all()
+    assert rows["width"].fillna(-1).tolist() == [-1, 640]
+    assert rows["height"].fillna(-1).tolist() == [480, -1]
+    put_table(tmp_path, "image,width,height", "a,inf,3000", "b,4000,inf", name="original_size.csv")
+    rows = read_source(tmp_path).rows
+    assert rows["width"].fillna(-1).tolist() == [-1, 4000]
+    assert rows["height"].fillna(-1).tolist() == [3000, -1]
+
+
 def test_faulty_side_table(tmp_path: Path) -> None:
     put_plain(tmp_path, "image,target", "a,1", "b,0")
     put_table(tmp_path, "image,tone", "a,Light", name="skin_tone.csv")

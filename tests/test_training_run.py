@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from isic_screen import Screener, load_model, open_photo
 from isic_screen.network import build_network
 from tests.conftest import ROOT, lesion
+from train.run import main
 
 # A backbone that is small and needs no hub; the real one is trained in test_a_real_subset.
 QUICK = [
@@ -197,6 +198,14 @@ def test_a_device_that_is_not_there_is_a_sentence(lesion_folder, tmp_path, monke
     done = _train("--data", lesion_folder, "--out", tmp_path / "out", "--device", "cuda")
     assert done.returncode == 2
     assert "no CUDA device" in done.stderr
+
+
+def test_a_device_of_no_kind_is_a_sentence(lesion_folder, tmp_path, monkeypatch, capsys):
+    places = ["--data", str(lesion_folder), "--out", str(tmp_path / "out")]
+    monkeypatch.setattr("sys.argv", ["run.py", *places, "--device", "gpu"])
+    assert main() == 2
+    assert "error: The device 'gpu' cannot be used" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_real_subset_trains_end_to_end(shared_data, cache, tmp_path):

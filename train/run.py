@@ -18,7 +18,7 @@ import torch  # noqa: E402
 
 from isic_screen.compression import BITS, HALF  # noqa: E402
 from isic_screen.errors import ScreenError  # noqa: E402
-from isic_screen.processes import launched  # noqa: E402
+from isic_screen.processes import device_named, launched  # noqa: E402
 from isic_screen.training.about import load_about  # noqa: E402
 from isic_screen.training.recipe import load_recipe, load_starts  # noqa: E402
 from isic_screen.training.run import RECIPE_FILE, Setting, train  # noqa: E402
@@ -89,7 +89,7 @@ def main() -> int:
         setting = Setting(
             out=out,
             cache=given.cache,
-            device=processes.device or torch.device(given.device),
+            device=processes.device or device_named(given.device),
             workers=given.workers,
             resume=given.resume,
             weights=given.backbone_weights or "imagenet",

@@ -202,4 +202,10 @@ def _numbers(table: pd.DataFrame, names: tuple[str, ...]) -> pd.Series:
     column = column_among(table, names)
     if column is None:
         return pd.Series(np.nan, index=table.index, dtype="float64")
-    return pd.to_numeric(table[column].str.replace(",", ".", regex=False), errors="coerce").astype("float64")
+    return numbers(table[column])
+
+
+def numbers(texts: pd.Series) -> pd.Series:
+    """Texts as numbers, NaN where they are none; nor is an infinity the age or size of anything."""
+    found = pd.to_numeric(texts.str.replace(",", ".", regex=False), errors="coerce").astype("float64")
+    return found.where(np.isfinite(found))

@@ -95,11 +95,10 @@ def save_split(path: Path, rows: pd.DataFrame, parts: pd.Series) -> None:
         table.to_csv(unfinished, index=False)
 
 
-def load_split(path: Path, rows: pd.DataFrame) -> pd.Series:
-    """The part of each of ``rows`` as saved by ``save_split``: text, or int for folds.
+def read_split(path: Path) -> pd.Series:
+    """The parts in a file of ``save_split``, by source and image id: text, or int for folds.
 
-    Raises ``DataError`` when a row has no part or two, or a part lacks a class. Images that the file names and
-    ``rows`` lack are passed over: they may have been set aside as unreadable.
+    Raises ``DataError`` when it is no such file, or gives an image two parts.
     """
     table = read_csv(path)
     missing = [name for name in ("image_id", "source", "part") if name not in table.columns]
@@ -115,18 +114,26 @@ def load_split(path: Path, rows: pd.DataFrame) -> pd.Series:
     twice = table.index[table.duplicated(["source", "image_id"])]
     if len(twice):
         raise DataError(f"{path} puts an image in two parts: see rows {listed(twice)}.")
-    part_of = table.set_index(["source", "image_id"])["part"]
-    parts = part_of.reindex(pd.MultiIndex.from_frame(rows[["source", "image_id"]]))
-    parts = pd.Series(parts.to_numpy(), index=rows.index, name="part", dtype="str")
-    uncovered = parts.isna()
+    parts = table.set_index(["source", "image_id"])["part"]
+    return parts.astype("int64") if folds else parts
+
+
+def load_split(path: Path, rows: pd.DataFrame) -> pd.Series:
+    """The part of each of ``rows`` as saved by ``save_split``: text, or int for folds.
+
+    Raises ``DataError`` as ``read_split``, and when a row has no part, or a part lacks a class. Images that the file
+    names and ``rows`` lack are passed over: they may have been set aside as unreadable.
+    """
+    part_of = read_split(path)
+    places = part_of.index.get_indexer(pd.MultiIndex.from_frame(rows[["source", "image_id"]]))
+    uncovered = places < 0
     if uncovered.any():
         raise DataError(
             f"{path} has no part for {counted(int(uncovered.sum()), 'image')} of the data: "
             f"{listed(rows.loc[uncovered, 'source'] + '/' + rows.loc[uncovered, 'image_id'])}. "
             "Give the split made of these data (the sources' folders have to be called the same), or make a new one."
         )
-    if folds:
-        parts = parts.astype("int64")
+    parts = part_of.iloc[places].set_axis(rows.index).rename("part")
     check_parts(rows, parts)
     return parts
 

@@ -14,7 +14,7 @@ from isic_screen.data.csv_files import column_among, counted, listed, read_csv
 from isic_screen.data.duplicates import drop_duplicates, find_duplicates, photo_name, read_duplicates
 from isic_screen.data.folders import PhotoIndex, find_table, index_photos
 from isic_screen.data.groups import ARCHIVE_IDS, groups_of_sources, join_groups, of_source
-from isic_screen.data.labels import COLUMNS, IMAGE_COLUMNS, Labels, drop_repeated, read_labels
+from isic_screen.data.labels import COLUMNS, IMAGE_COLUMNS, Labels, drop_repeated, numbers, read_labels
 from isic_screen.errors import DataError
 
 ENOUGH_PHOTOS = 0.01  # of the table's rows: with fewer photos than this the folder or the table is surely the wrong one
@@ -143,7 +143,7 @@ def _with_side_tables(rows: pd.DataFrame, folder: Path) -> pd.DataFrame:
     rows = rows.assign(skin_tone="")
     if (path := folder / "original_size.csv").is_file():
         for column in ("width", "height"):
-            known = pd.to_numeric(_side_column(path, (column,)), errors="coerce")
+            known = numbers(_side_column(path, (column,)))
             rows[column] = rows["image_id"].map(known).fillna(rows[column]).astype("float64")
     if (path := folder / "skin_tone.csv").is_file():
         known = _side_column(path, ("skin_tone_group", "skin_tone"))

@@ -62,13 +62,14 @@ def write_report(
     figures_folder.mkdir(parents=True, exist_ok=True)
     several = len(metrics["sources"]) > 1
     pictures: dict[str, list[tuple[str, str]]] = {}
+    file_names = _file_names(metrics["sources"])
     for source, rows in predictions.groupby("source", sort=True):
         figures = evaluation_figures(
             rows, metrics["sources"][str(source)], name=str(source), prevalence=prevalence, seed=seed
         )
         pictures[str(source)] = []
         for stem, figure in figures.items():
-            file = f"{_file_name(str(source))}_{stem}.png" if several else f"{stem}.png"
+            file = f"{file_names[str(source)]}_{stem}.png" if several else f"{stem}.png"
             save(figure, figures_folder / file)
             pictures[str(source)].append((_FIGURES[stem], f"figures/{file}"))
     extra = [column for column in ("fold", "novelty", "camera") if column in predictions]
@@ -240,9 +241,19 @@ def _rounded(value: float) -> str:
     return f"{value:.3f}" if abs(value) >= 0.02 else f"{value:.4f}"
 
 
-def _file_name(source: str) -> str:
-    """A source's name, which is a folder's, as part of a file name that a Markdown link can hold."""
-    return re.sub(r"[^\w.-]+", "-", source)
+def _file_names(sources: Iterable[str]) -> dict[str, str]:
+    """For each source, which is a folder's name, a part of file names that a Markdown link can hold; no two alike."""
+    found: dict[str, str] = {}
+    taken: set[str] = set()
+    for source in sources:
+        name = plain = re.sub(r"[^\w.-]+", "-", source)
+        number = 1
+        while name.casefold() in taken:  # some file systems take "A" for "a"
+            number += 1
+            name = f"{plain}-{number}"
+        taken.add(name.casefold())
+        found[source] = name
+    return found
 
 
 def _write(file: Path, text: str) -> None:

@@ -39,12 +39,12 @@ def evaluate_subgroups(
     """AUC, and sensitivity and specificity at one threshold, of every group of `subgroups(rows)`; plain JSON values.
 
     `rows` are checked predictions of one source and `points` its operating points: the threshold is that for
-    DEFAULT_SENSITIVITY, as shipped where there is one, else the sample's. A figure that rests on fewer than
+    DEFAULT_SENSITIVITY as shipped; of a model that ships with a single other one, as an ensemble does, it is that; of
+    others it is chosen on the sample. A figure that rests on fewer than
     MIN_OF_CLASS melanomas (or others) has no value but the reason TOO_FEW. None when nothing tells groups apart, or
     when no threshold is known.
     """
-    name = f"{DEFAULT_SENSITIVITY:.2f}"
-    point = points.get(f"shipped_{name}", points[f"sample_{name}"])
+    point = _point(points)
     characteristics = subgroups(rows)
     if not characteristics or point["threshold"] is None:
         return None
@@ -60,6 +60,12 @@ def evaluate_subgroups(
             for characteristic, masks in characteristics.items()
         },
     }
+
+
+def _point(points: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
+    name = f"{DEFAULT_SENSITIVITY:.2f}"
+    shipped = [point for point in points.values() if point["chosen_on"] == "model file"]
+    return points.get(f"shipped_{name}") or (shipped[0] if len(shipped) == 1 else points[f"sample_{name}"])
 
 
 def subgroups(rows: pd.DataFrame) -> dict[str, Masks]:
@@ -135,8 +141,9 @@ def _masks(labels: pd.Series, order: Sequence[str]) -> Masks:
 
 
 def _numbers(values: pd.Series) -> pd.Series:
-    """A table read as text holds "45" for 45; what is no number is not known."""
-    return pd.to_numeric(values, errors="coerce").astype("float64")
+    """A table read as text holds "45" for 45; what is no number, or no finite one, is not known."""
+    found = pd.to_numeric(values, errors="coerce").astype("float64")
+    return found.where(np.isfinite(found))
 
 
 def _names(values: pd.Series) -> pd.Series:

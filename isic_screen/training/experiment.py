@@ -13,17 +13,18 @@ from torch import nn
 from isic_screen.backbone import Weights
 from isic_screen.compression import HALF
 from isic_screen.data.images import find_unreadable
-from isic_screen.data.splits import TRAIN, VALIDATION, By, fold_rows, leak, load_split, save_split, split_rows
+from isic_screen.data.splits import TRAIN, VALIDATION, fold_rows, leak, load_split, save_split, split_rows
 from isic_screen.data.tables import DataSet
 from isic_screen.network import Head, ScreenNet, build_network
 from isic_screen.processes import ALONE, Processes
 from isic_screen.training.augmentation import Augmentation
 from isic_screen.training.batches import Batches, FeatureBatches, ImageBatches
 from isic_screen.training.features import FeatureExtractor, Features
+from isic_screen.training.folds import unit_of
 from isic_screen.training.loop import Fit, fit, predict
 from isic_screen.training.precision import amp_dtype
 from isic_screen.training.progress import say
-from isic_screen.training.recipe import FineTuneRecipe, HeadRecipe, Recipe
+from isic_screen.training.recipe import FineTuneRecipe, HeadRecipe
 
 
 @dataclass(frozen=True)
@@ -191,11 +192,6 @@ class Experiment:
         # Without cached features the files are not read before they are trained on: their table stands for them.
         contents = self.features.sha256 if self.features else ""
         return hashlib.sha256(repr((self.recipe.to_toml(), self.data.sha256, contents, images)).encode()).hexdigest()
-
-
-def unit_of(recipe: Recipe) -> By:
-    """What a split must not tear apart: the group (patient or lesion), or nothing larger than the image."""
-    return "image" if recipe.split == "image" else "group"
 
 
 def _augmentation(recipe: HeadRecipe) -> Augmentation:

@@ -1,51 +1,34 @@
-"""A whole training run: read, split, train, cross-validate, calibrate, evaluate, write the model file."""
+"""A whole training run: read, split, train, cross-validate; and, by model_file.py, calibrate, evaluate, write."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
-from datetime import date
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from timm import is_model
 
-from isic_screen.artifact import ModelFacts, save_model
-from isic_screen.calibration import cross_fitted, fit_platt
-from isic_screen.data.splits import TRAIN, VALIDATION, fold_rows, split_rows
+from isic_screen.data.splits import TRAIN, VALIDATION, fold_rows, leak, split_rows
 from isic_screen.data.tables import DataSet, read_sources
 from isic_screen.errors import RecipeError, TrainingError
-from isic_screen.evaluation.contact_sheet import save_worst
 from isic_screen.evaluation.figures import save_curves
 from isic_screen.evaluation.fine_tuning_curves import save_fine_tuning_curves
-from isic_screen.evaluation.report import write_report
-from isic_screen.evaluation.sharpness import with_sharpness
-from isic_screen.network import ScreenNet
-from isic_screen.novelty import KNOWN_SHARE, Novelty, cut_off_of
-from isic_screen.operating_point import DEFAULT_SENSITIVITY, SENSITIVITY_TARGETS, ThresholdTable
+from isic_screen.novelty import KNOWN_SHARE, cut_off_of
 from isic_screen.training.earlier_runs import FINAL, EarlierRun
-from isic_screen.training.experiment import Experiment, Setting, unit_of
+from isic_screen.training.experiment import Experiment, Setting
 from isic_screen.training.filled_table import locked
+from isic_screen.training.folds import LEAKS, basis_of, check_split_file, folds_of, unit_of
+from isic_screen.training.model_file import MODEL_FILE, Trained, finish
 from isic_screen.training.progress import say
 from isic_screen.training.recipe import FineTuneRecipe, HeadRecipe, Recipe
+from isic_screen.training.stem import parts_in_two
 from isic_screen.training.whole_network import WholeNetwork
 from isic_screen.whole_file import whole_file
 
 CALIBRATION_FOLDS = 5
 RECIPE_FILE = "recipe.toml"
-MODEL_FILE = "model.safetensors"
 START = "start"
 """In the folder of a run: that of the run that it started from, where it trained one."""
-
-
-@dataclass(frozen=True)
-class _Trained:
-    """What a training leaves: the network, its held-out predictions (`logit`, `fold` beside the rows), and facts."""
-
-    network: ScreenNet
-    held_out: pd.DataFrame
-    basis: str
-    history: list[dict[str, float]]
-    facts: dict[str, Any]
-    novelty: Novelty | None = None
 
 
 def train(folders: Sequence[Path], recipe: Recipe, about: dict[str, Any], setting: Setting) -> Path:
@@ -59,6 +42,8 @@ def train(folders: Sequence[Path], recipe: Recipe, about: dict[str, Any], settin
         raise RecipeError(
             f"--teacher, --member and --only need whole networks: the method {recipe.method!r} trains none."
         )
+    if isinstance(recipe, FineTuneRecipe):
+        recipe, setting = _followed(recipe, setting)
     _refuse_another_run(setting.out, recipe, setting.resume)
     setting.processes.wait()  # until none looks any more, as the main one will write there
     data = read_sources(folders)
@@ -74,14 +59,25 @@ def train(folders: Sequence[Path], recipe: Recipe, about: dict[str, Any], settin
     else:
         raise TypeError(f"a recipe of an unknown kind: {type(recipe).__name__}")
     if setting.processes.main:
-        _finish(trained, data, recipe, about, setting)
+        finish(trained, data, recipe, about, setting)
     return setting.out / MODEL_FILE
 
 
-def _train_head(data: DataSet, recipe: HeadRecipe, setting: Setting) -> _Trained:
+def _followed(recipe: FineTuneRecipe, setting: Setting) -> tuple[FineTuneRecipe, Setting]:
+    """The recipes of the run, those that it starts from among them, as far as their backbone can follow."""
+    recipes = (recipe, *setting.starts)
+    known = is_model(recipe.backbone)  # of another it will be said that there is none
+    if parts_in_two(recipe.backbone) or not known or not any(each.stem_uses for each in recipes):
+        return recipe, setting
+    say(f"The first stages of {recipe.backbone} cannot be computed apart: it is trained by stem_uses = 0.")
+    recipe, *starts = (replace(each, stem_uses=0) for each in recipes)
+    return recipe, replace(setting, starts=tuple(starts))
+
+
+def _train_head(data: DataSet, recipe: HeadRecipe, setting: Setting) -> Trained:
     """A head on a frozen backbone, its best epoch chosen on a validation part."""
     out = setting.out
-    _check_splits(data.rows, recipe)
+    _check_splits(data.rows, recipe, setting)
     run = Experiment.prepare(data, recipe, setting)
     _take_folder(setting, recipe)
     parts = run.split()
@@ -95,10 +91,13 @@ def _train_head(data: DataSet, recipe: HeadRecipe, setting: Setting) -> _Trained
 
     if recipe.folds:
         held_out = run.cross_validate()
-        basis = f"{recipe.folds}-fold cross-validation; no fold's training or choice of epoch saw its images"
+        leaks = leak(held_out, held_out["fold"])
+        basis = f"{basis_of(held_out)}; no fold's training or choice of epoch saw its images"
     else:
         held_out = validation.assign(logit=run.logits(head, parts == VALIDATION), fold=calibration_folds)
+        leaks = leak(run.rows, parts)
         basis = "the validation part, on which the best epoch was chosen as well: slightly optimistic"
+        basis += f"; {LEAKS}" if leaks else ""
     run.network.head = head
     facts = {
         "sources": _sources(run.rows),
@@ -108,12 +107,12 @@ def _train_head(data: DataSet, recipe: HeadRecipe, setting: Setting) -> _Trained
         "best_epoch": finished.best_epoch,
         "validation_auc": finished.history[finished.best_epoch - 1]["validation_auc"],
     }
-    return _Trained(run.network, held_out, basis, finished.history, facts)
+    return Trained(run.network, held_out, basis, leaks, finished.history, facts)
 
 
-def _train_whole(data: DataSet, recipe: FineTuneRecipe, setting: Setting) -> _Trained:
+def _train_whole(data: DataSet, recipe: FineTuneRecipe, setting: Setting) -> Trained:
     """A whole network on all images; what it can do is judged by its twins in cross-validation."""
-    _check_splits(data.rows, recipe)
+    _check_splits(data.rows, recipe, setting)
     run = WholeNetwork.prepare(data, recipe, setting)
     _take_folder(setting, recipe)
     run = _started(run, data)
@@ -125,7 +124,7 @@ def _train_whole(data: DataSet, recipe: FineTuneRecipe, setting: Setting) -> _Tr
     # The cut-off comes from held-out photos: to the network that was trained on them they would look too familiar.
     cut_off = cut_off_of(held_out["novelty"].to_numpy(float), held_out["source"].to_numpy(str))
     novelty = run.fit_novelty(network, run.rows).with_cut_off(cut_off)
-    basis = f"{recipe.folds}-fold cross-validation; no fold's training saw its images or their patients and lesions"
+    basis, leaks = basis_of(held_out), leak(held_out, held_out["fold"])
     facts = {
         "sources": _sources(run.rows),
         "training_part": counts_of(run.rows),
@@ -134,7 +133,7 @@ def _train_whole(data: DataSet, recipe: FineTuneRecipe, setting: Setting) -> _Tr
         "members": [member.facts() for member in run.members],
         "novelty": {"cut_off": cut_off, "share_known": KNOWN_SHARE},
     }
-    return _Trained(network, held_out, basis, history, facts, novelty)
+    return Trained(network, held_out, basis, leaks, history, facts, novelty)
 
 
 def _train_parts(data: DataSet, recipe: FineTuneRecipe, setting: Setting) -> None:
@@ -143,7 +142,7 @@ def _train_parts(data: DataSet, recipe: FineTuneRecipe, setting: Setting) -> Non
         raise RecipeError(
             f"--only {strange[0]}: the folds are 1 to {recipe.folds}, and 0 is the network on all images."
         )
-    _check_splits(data.rows, recipe)
+    _check_splits(data.rows, recipe, setting)
     run = WholeNetwork.prepare(data, recipe, setting)
     _take_folder(setting, recipe)
     run = _started(run, data)
@@ -179,75 +178,6 @@ def _started(run: WholeNetwork, data: DataSet) -> WholeNetwork:
     return replace(run, teachers=(EarlierRun.of(first.setting.out),))
 
 
-def _finish(trained: _Trained, data: DataSet, recipe: Recipe, about: dict[str, Any], setting: Setting) -> None:
-    """Calibrate on the held-out predictions, report, and write the model file."""
-    out, held_out, basis = setting.out, trained.held_out, trained.basis
-    if recipe.split == "image":
-        basis += "; split by image, so that patients stand on both sides: the figures leak"
-    reference = _reference(held_out, recipe)
-    logits, targets = reference["logit"], reference["target"]
-    try:
-        calibration = fit_platt(logits, targets, prevalence=recipe.prevalence)
-        # The probabilities that are evaluated come from calibrations that did not see them.
-        calibrated = pd.Series(calibration.probability(held_out["logit"]), index=held_out.index)
-        calibrated[reference.index] = cross_fitted(logits, targets, reference["fold"], prevalence=recipe.prevalence)
-    except ValueError as error:
-        raise TrainingError(
-            f"The scores on held-out images cannot be calibrated ({error}): the model has not learnt to tell "
-            "melanomas. Train on more images, or for longer."
-        ) from error
-    table = ThresholdTable.from_predictions(calibration.probability(logits), targets, recipe.prevalence)
-    points = {f"{target:.2f}": table.threshold_for_sensitivity(target) for target in SENSITIVITY_TARGETS}
-    notes = ["The shipped thresholds were chosen on these same held-out predictions."]
-    if len(reference) < len(held_out):
-        notes.append(f"Calibration and thresholds come from {recipe.reference_source} alone.")
-    predictions = with_sharpness(held_out.assign(probability=calibrated), setting.workers)
-    default_threshold = points[f"{DEFAULT_SENSITIVITY:.2f}"]
-    save_worst(predictions, out / "worst_misses.png", threshold=default_threshold, kind="misses")
-    save_worst(predictions, out / "worst_false_alarms.png", threshold=default_threshold, kind="false alarms")
-    metrics = write_report(
-        out,
-        predictions,
-        prevalence=recipe.prevalence,
-        operating_points=points,
-        title=f"{about['name']}: {trained.network.backbone_name}, evaluated by {basis}",
-        notes=notes,
-    )
-    training = {
-        "command": setting.command,
-        "date": date.today().isoformat(),
-        "recipe": {"method": recipe.method, **asdict(recipe)},
-        "table_sha256": data.hashes,
-        "warnings": list(data.warnings),
-        "calibrated_on": sorted(reference["source"].unique()),
-        **trained.facts,
-    }
-    facts = ModelFacts(
-        backbone=trained.network.backbone_name,
-        hidden=trained.network.head.hidden.out_features,
-        dropout=recipe.dropout,
-        input=trained.network.input_spec,
-        calibration=calibration,
-        threshold_table=table,
-        operating_points=points,
-        default_threshold=default_threshold,
-        training=training,
-        metrics={"basis": basis, **metrics},
-        **about,
-    )
-    save_model(out / MODEL_FILE, trained.network, facts, trained.novelty, bits=setting.bits)
-    say(f"Wrote {out / MODEL_FILE}")
-
-
-def _reference(held_out: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
-    """The held-out rows that calibration and thresholds are taken from: of the recipe's source where it is there."""
-    rows = held_out[held_out["source"] == recipe.reference_source] if recipe.reference_source else held_out
-    if rows["target"].nunique() < 2:
-        say(f"Warning: no {recipe.reference_source} with both classes among the data: calibrating on all sources.")
-        return held_out
-    return rows
-
-
 def _sources(rows: pd.DataFrame) -> dict[str, dict[str, int]]:
     return {str(source): counts_of(part) for source, part in rows.groupby("source")}
 
@@ -261,13 +191,17 @@ def _take_folder(setting: Setting, recipe: Recipe) -> None:
     setting.processes.wait()
 
 
-def _check_splits(rows: pd.DataFrame, recipe: Recipe) -> None:
+def _check_splits(rows: pd.DataFrame, recipe: Recipe, setting: Setting) -> None:
     """Raise DataError for data that cannot be split, before the backbone has seen hours of images."""
-    by = unit_of(recipe)
+    if isinstance(recipe, FineTuneRecipe):
+        folds_of(rows, recipe)
+        return
     if isinstance(recipe, HeadRecipe):
-        split_rows(rows, fraction=recipe.validation_fraction, by=by, seed=recipe.seed)
+        split_rows(rows, fraction=recipe.validation_fraction, by=unit_of(recipe), seed=recipe.seed)
     if recipe.folds:
-        fold_rows(rows, folds=recipe.folds, by=by, seed=recipe.seed)
+        fold_rows(rows, folds=recipe.folds, by=unit_of(recipe), seed=recipe.seed)
+    if setting.split_file:
+        check_split_file(setting.split_file, recipe)
 
 
 def _calibration_folds(validation: pd.DataFrame) -> int:

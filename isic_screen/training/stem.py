@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import timm
 import torch
 from numpy.typing import NDArray
 from timm.models import EfficientNet
@@ -32,6 +33,11 @@ from isic_screen.whole_file import whole_file
 
 _REVISION = 1  # raise it when maps come out differently
 _AT_ONCE = 50  # images
+
+
+def parts_in_two(backbone: str) -> bool:
+    """Whether `first_stages` and `other_stages` know the timm model of this name."""
+    return timm.models.is_model_in_modules(backbone.split(".")[0], ["efficientnet"])  # without the tag of its weights
 
 
 def first_stages(backbone: Any, images: Tensor, count: int) -> Tensor:

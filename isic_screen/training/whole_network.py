@@ -12,25 +12,26 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from isic_screen.backbone import takes_image_size
 from isic_screen.committee import committee_of
 from isic_screen.data.images import read_photos
-from isic_screen.data.splits import fold_rows, leak, load_split, save_split
+from isic_screen.data.splits import leak, save_split
 from isic_screen.data.tables import DataSet
 from isic_screen.engine import engine_of
 from isic_screen.errors import PhotoError, RecipeError, TrainingError
 from isic_screen.evaluation.camera_probe import probe_camera
-from isic_screen.network import ScreenNet, Whole, build_network
+from isic_screen.network import ScreenNet, Whole
 from isic_screen.novelty import AXES, Novelty
 from isic_screen.training.draws import Lessons, TrainingImages
 from isic_screen.training.earlier_runs import EarlierRun
-from isic_screen.training.experiment import Setting, unit_of
+from isic_screen.training.experiment import Setting
 from isic_screen.training.filled_table import locked
 from isic_screen.training.fine_tuning import fine_tune
+from isic_screen.training.folds import check_split_file, folds_of
 from isic_screen.training.pixels import Pixels, cached_pixels
 from isic_screen.training.progress import say
 from isic_screen.training.recipe import FineTuneRecipe
 from isic_screen.training.sampling import camera_groups, diagnosis_targets, sampling_weights
+from isic_screen.training.starting_network import as_judged, build, check
 from isic_screen.training.stem import StemRounds
 from isic_screen.training.teachers import lessons_of
 from isic_screen.views import averaged
@@ -71,17 +72,10 @@ class WholeNetwork:
                 f"{teachers[-1].folder} has another backbone or head than the recipe, which cannot start from it: "
                 "name another teacher last, or --set from_teacher=false."
             )
-        network = _build(recipe, setting)
-        size = network.input_spec.size
-        if takes_image_size(recipe.backbone) and {recipe.first_size, recipe.train_size} != {size}:
-            raise RecipeError(
-                f"{recipe.backbone} takes one size only, its input size: "
-                f"--set first_size={size} --set train_size={size}."
-            )
-        try:
-            network.freeze_stages(recipe.frozen_stages)
-        except ValueError as error:
-            raise RecipeError(f"frozen_stages: {error}.") from error
+        if file := _split_file(setting, (*teachers, *members)):
+            check_split_file(file, recipe)
+        network = build(recipe, setting)
+        check(network, recipe, setting.processes)
         rows = data.rows.reset_index(drop=True)
         pixels = cached_pixels(rows["path"].tolist(), recipe.pixels, setting.cache, setting.workers, setting.processes)
         unreadable = list(pixels.unreadable.values())
@@ -107,13 +101,7 @@ class WholeNetwork:
         They are those of the split file, else of the first earlier run, and drawn only where there is neither.
         """
         earlier = (*self.teachers, *self.members)
-        file = self.setting.split_file or (earlier[0].split_file if earlier else None)
-        if file is not None:
-            folds = load_split(file, self.rows)
-            if folds.dtype.kind != "i":
-                raise TrainingError(f"{file} has two parts: fine-tuning needs fold numbers.")
-        else:
-            folds = fold_rows(self.rows, folds=self.recipe.folds, by=unit_of(self.recipe), seed=self.recipe.seed)
+        folds = folds_of(self.rows, self.recipe, _split_file(self.setting, earlier))
         if self.setting.processes.main:
             with locked(self.setting.out):  # against runs of other parts of it (Setting.only)
                 save_split(self.setting.out / "split.csv", self.rows, folds)
@@ -168,7 +156,7 @@ class WholeNetwork:
         checkpoint.parent.mkdir(parents=True, exist_ok=True)
         if self.members:
             return self._committee(self._name(checkpoint)), []
-        network = _build(recipe, self.setting)
+        network = build(recipe, self.setting)
         name = self._name(checkpoint)
         weights = self._weights(training)
         images = TrainingImages(
@@ -232,25 +220,22 @@ class WholeNetwork:
         )
 
     def _stem(self, network: ScreenNet) -> StemRounds:
-        try:
-            return StemRounds.plan(
-                network,
-                self.pixels.images,
-                self.rows.index.to_numpy(np.int64),
-                self._weights(self.rows),
-                self.recipe,
-                content=self.pixels.sha256,
-                cache=self.setting.cache,
-                device=self.setting.device,
-                processes=self.setting.processes,
-            )
-        except ValueError as error:
-            raise RecipeError(f"stem_uses: {error}: --set stem_uses=0.") from error
+        return StemRounds.plan(
+            network,
+            self.pixels.images,
+            self.rows.index.to_numpy(np.int64),
+            self._weights(self.rows),
+            self.recipe,
+            content=self.pixels.sha256,
+            cache=self.setting.cache,
+            device=self.setting.device,
+            processes=self.setting.processes,
+        )
 
     def _committee(self, name: str) -> ScreenNet:
         networks = [member.module(name).network for member in self.members]
         try:
-            return _as_judged(committee_of(networks) if len(networks) > 1 else networks[0], self.recipe)
+            return as_judged(committee_of(networks) if len(networks) > 1 else networks[0], self.recipe)
         except ValueError as error:
             raise RecipeError(f"--member: {error}.") from error
 
@@ -292,26 +277,5 @@ class WholeNetwork:
         return table[list(_HELD_OUT_COLUMNS)].map(float).set_axis(held_out.index)
 
 
-def _build(recipe: FineTuneRecipe, setting: Setting) -> ScreenNet:
-    torch.manual_seed(recipe.seed)  # the head's first weights
-    network = build_network(
-        recipe.backbone,
-        weights=setting.weights,
-        hidden=recipe.hidden,
-        dropout=recipe.dropout,
-        input_size=recipe.input_size or None,
-    )
-    return _as_judged(network, recipe)
-
-
-def _as_judged(network: ScreenNet, recipe: FineTuneRecipe) -> ScreenNet:
-    """As it will be served. Members may be asked at another size than they were trained for, if they take several.
-
-    Raises ValueError when they do not.
-    """
-    spec = network.input_spec
-    size = recipe.input_size or spec.size
-    if size != spec.size and takes_image_size(recipe.backbone):
-        raise ValueError(f"{recipe.backbone} takes one size only, {spec.size}: --set input_size={spec.size}")
-    network.input_spec = replace(spec, views=recipe.views, size=size)
-    return network
+def _split_file(setting: Setting, earlier: Sequence[EarlierRun]) -> Path | None:
+    return setting.split_file or (earlier[0].split_file if earlier else None)
