@@ -94,9 +94,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _probability(text: str) -> float:
+    from isic_screen.operating_point import out_of_range  # here, as it brings numpy, and --help need not wait
+
     value = float(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"a threshold lies between 0 and 1, not {text}")
+    if fault := out_of_range(value):
+        raise argparse.ArgumentTypeError(fault)
     return value
 
 

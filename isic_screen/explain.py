@@ -2,7 +2,9 @@
 
 import copy
 import threading
+from collections.abc import Mapping
 from functools import cache
+from typing import Literal
 
 import numpy as np
 import torch
@@ -22,6 +24,18 @@ _LIBRARY_CLASSES = {
 }
 METHODS = ("Grad-CAM", *_LIBRARY_CLASSES)
 """Grad-CAM is ours, in closed form (`ScreenNet.forward_with_evidence`); the others are the grad-cam library's."""
+
+Shows = Literal["evidence", "support", "attention"]
+SHOWS: Mapping[str, Shows] = {
+    "Grad-CAM": "evidence",
+    "Grad-CAM++": "support",
+    "HiResCAM": "evidence",
+    "LayerCAM": "support",
+    "EigenCAM": "attention",
+}
+"""What warm places of each of METHODS are. "evidence": places that spoke for melanoma more than against it. "support":
+places that spoke for melanoma, what spoke against it left out, so that any photo has some. "attention": what the
+network saw most of (the first principal component of its features), whatever it spoke for."""
 
 EMPTY_SHARE = 0.02
 """Evidence for melanoma weaker than this share of the strongest evidence against counts as none at all."""

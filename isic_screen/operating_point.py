@@ -19,6 +19,11 @@ SENSITIVITY_TARGETS = (0.90, 0.95, 0.98)
 DEFAULT_SENSITIVITY = 0.95
 
 
+def out_of_range(threshold: float) -> str | None:
+    """What is wrong with a threshold that is no probability (a nan is none either), or None."""
+    return None if 0 <= threshold <= 1 else f"A threshold lies between 0 and 1, not {threshold:g}."
+
+
 @dataclass(frozen=True)
 class Proportion:
     """`count` of `total` with a 95 % interval; `value`, `low` and `high` are None when `total` is 0."""

@@ -122,7 +122,7 @@ def test_the_api_says_what_a_threshold_means(client, bundled_model):
     assert twice["per_1000"]["found"] == pytest.approx(2 * own["per_1000"]["found"])
     assert twice["sensitivity"] == own["sensitivity"]
     assert twice["ppv"] > own["ppv"]
-    assert "must lie in" in client.predict(1.5, None, api_name="/operating_point")["error"]
+    assert "between 0 and 1" in client.predict(1.5, None, api_name="/operating_point")["error"]
 
 
 def test_the_api_tells_about_the_model(client, bundled_model):

@@ -1,3 +1,4 @@
+import copy
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -6,7 +7,7 @@ import torch
 from PIL import Image
 from pytorch_grad_cam import GradCAM
 
-from isic_screen.explain import METHODS, Explainer, heat_map_of, overlay
+from isic_screen.explain import METHODS, SHOWS, Explainer, heat_map_of, overlay
 from isic_screen.photo import open_photo
 from tests.conftest import ROOT, lesion
 
@@ -109,6 +110,16 @@ def test_every_method_gives_a_map_of_its_photo(lite0, method):
         assert heat_map.min() >= 0
         assert heat_map.max() <= 1
     assert np.abs(first - second).max() > 0.01
+
+
+def test_only_attention_is_the_same_for_a_network_that_says_the_opposite(lite0):
+    opposite = copy.deepcopy(lite0)
+    with torch.no_grad():
+        opposite.head.out.weight.neg_()
+        opposite.head.out.bias.neg_()
+    for method in METHODS:
+        ours, theirs = (Explainer(network).heat_map(lesion(0, dark=True), method) for network in (lite0, opposite))
+        assert (np.abs(ours - theirs).max() < 1e-3) == (SHOWS[method] == "attention"), method
 
 
 def test_an_unknown_method_is_refused(lite0):

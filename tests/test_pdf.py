@@ -12,10 +12,12 @@ from pypdf import PdfReader
 
 from isic_screen.artifact import Model, ModelFacts
 from isic_screen.calibration import Calibration
+from isic_screen.explain import METHODS
 from isic_screen.network import InputSpec
 from isic_screen.operating_point import OperatingPoint, ThresholdTable, restate
 from isic_screen.quality import assess
 from isic_screen.screener import Screening
+from isic_screen.ui.heat_words import heat_caption, heat_title
 from isic_screen.ui.numbers import against, percent
 from isic_screen.ui.pdf import Context, case_pdf
 from isic_screen.ui.pdf_batch import BatchRow, batch_pdf
@@ -68,6 +70,7 @@ def _case(
     prevalence: float = 0.018,
     model: Model | None = None,
     threshold: float = 0.03,
+    method: str = METHODS[0],
     **options: tuple[float, float],
 ) -> bytes:
     screening, model = screening or _screening(), model or _model()
@@ -82,6 +85,7 @@ def _case(
         context or Context(),
         language,
         on=ON,
+        method=method,
         **options,
     )
 
@@ -122,7 +126,8 @@ def test_a_case_says_everything_on_one_page(language):
         language.TILE_PPV,
         language.TILE_NPV,
         language.PHOTO_FIT,
-        language.HEAT_CAPTION,
+        heat_title(METHODS[0], language),
+        heat_caption(METHODS[0], language),
         language.PDF_CONTEXT,
         "five folds by patient",
         "For those who look closely.",
@@ -185,6 +190,12 @@ def test_borderline_is_said_where_the_turns_of_the_photo_disagree():
     assert _says(_case(spread=(0.01, 0.3)), sentence)
     assert not _says(_case(spread=(0.03, 0.3)), "Borderline")
     assert not _says(_case(spread=(0.01, 0.0299)), "Borderline")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_map_is_named_by_its_method_and_explained_by_what_that_shows(method):
+    pdf = _case(method=method)
+    assert _says(pdf, heat_title(method, texts), heat_caption(method, texts))
 
 
 def test_without_evidence_there_is_a_sentence_instead_of_a_map():

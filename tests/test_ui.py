@@ -1,15 +1,19 @@
 """The page's parts without a browser: what they say, and that the slider never runs the model."""
 
+import io
+import json
 import re
 from dataclasses import replace
+from datetime import date
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from pypdf import PdfReader
 
 from isic_screen import Screener, load_model, open_photo
 from isic_screen.explain import METHODS
-from isic_screen.operating_point import ThresholdTable, restate
+from isic_screen.operating_point import ThresholdTable, out_of_range, restate
 from isic_screen.quality import assess
 from isic_screen.screener import Screening
 from isic_screen.ui import answer
@@ -19,6 +23,7 @@ from isic_screen.ui.api import Api
 from isic_screen.ui.callbacks import Callbacks
 from isic_screen.ui.consequences import ThresholdPlot, consequences
 from isic_screen.ui.numbers import People, against, percent
+from isic_screen.ui.pdf import Context
 from isic_screen.ui.texts import German, Texts
 from isic_screen.ui.threshold import as_shown, share_of
 from tests.conftest import lesion
@@ -140,9 +145,9 @@ def test_the_problem_is_a_sentence_and_no_markup_of_the_visitors():
 
 def test_an_empty_heat_map_says_so():
     photo = lesion(0)
-    assert texts.HEAT_EMPTY in _text(answer.heat(photo, np.zeros((7, 7), dtype=np.float32), texts))
-    shown = answer.heat(photo, np.eye(7, dtype=np.float32), texts)
-    assert texts.HEAT_CAPTION in _text(shown)
+    assert texts.HEAT_EMPTY in _text(answer.heat(photo, np.zeros((7, 7), dtype=np.float32), METHODS[0], texts))
+    shown = answer.heat(photo, np.eye(7, dtype=np.float32), METHODS[0], texts)
+    assert f"{texts.HEAT_CAPTION} {texts.HEAT_COARSE}" in _text(shown)
     assert shown.count("data:image/jpeg;base64,") == shown.count("data:image/webp;base64,") == 1
 
 
@@ -266,6 +271,36 @@ def test_every_heat_map_method_is_shown(callbacks, tmp_path, method):
     assert "data:image/webp" in callbacks.heat(case, method)
 
 
+def test_each_method_is_named_and_its_warm_places_are_called_what_they_are():
+    said = {method: _text(answer.heat(lesion(0), np.eye(7, dtype=np.float32), method, texts)) for method in METHODS}
+    assert all(f"({method})" in text for method, text in said.items())
+    assert texts.HEAT_TITLE_ATTENTION in said["EigenCAM"]
+    assert texts.HEAT_CAPTION_ATTENTION in said["EigenCAM"]
+    assert "spoke for melanoma" not in said["EigenCAM"]
+    assert all(texts.HEAT_CAPTION_SUPPORT in said[method] for method in ("Grad-CAM++", "LayerCAM"))
+    assert all(texts.HEAT_TITLE in said[method] for method in METHODS if method != "EigenCAM")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_where_no_place_spoke_for_melanoma_no_method_shows_one(callbacks, method):
+    case = _case()
+    assert texts.HEAT_EMPTY not in callbacks.heat(case, method)
+    nothing = replace(case.screening, heat_map=np.zeros((7, 7), dtype=np.float32))
+    assert texts.HEAT_EMPTY in callbacks.heat(replace(case, screening=nothing), method)
+
+
+def test_the_report_prints_the_method_and_no_map_where_no_place_spoke_for_melanoma(callbacks):
+    def printed(case: Case) -> str:
+        pdf = callbacks.report(case, 0.03, 0.018, "EigenCAM", Context(), date(2026, 1, 2))
+        return re.sub(r"\s+", " ", PdfReader(io.BytesIO(pdf)).pages[0].extract_text())
+
+    case = _case()
+    assert "(EigenCAM)" in printed(case)
+    empty = printed(replace(case, screening=replace(case.screening, heat_map=np.zeros((7, 7), dtype=np.float32))))
+    assert "EigenCAM" not in empty
+    assert texts.HEAT_EMPTY[:40] in empty
+
+
 def test_the_api_answers_with_the_meaning_of_its_number(callbacks, tmp_path):
     lesion(1, dark=True, size=(400, 300)).save(tmp_path / "a.jpg")
     result = Api(callbacks.screener).screen(str(tmp_path / "a.jpg"))
@@ -278,6 +313,37 @@ def test_the_api_answers_with_the_meaning_of_its_number(callbacks, tmp_path):
     broken = Api(callbacks.screener).screen(str(tmp_path / "b.jpg"), 0.5)
     assert broken["probability"] is None
     assert "b.jpg" in broken["error"]
+
+
+@pytest.mark.parametrize("threshold", [5, -1, 1.0001, float("nan"), float("inf")])
+def test_the_api_answers_an_impossible_threshold_with_one_sentence_and_no_flag(callbacks, tmp_path, threshold):
+    lesion(1, dark=True, size=(400, 300)).save(tmp_path / "a.jpg")
+    api = Api(callbacks.screener)
+    sentence = api.operating_point(threshold)["error"]
+    assert sentence == out_of_range(threshold)
+    assert "between 0 and 1" in sentence
+    one, many = api.screen(str(tmp_path / "a.jpg"), threshold), api.batch([str(tmp_path / "a.jpg")], threshold)
+    assert one["error"] == many["error"] == sentence
+    assert (one["probability"], one["flagged"], one["threshold"], many["threshold"]) == (None,) * 4
+    assert many["photos"] == []
+    json.dumps([one, many], allow_nan=False)
+
+
+def test_the_ends_of_the_threshold_are_possible(callbacks, tmp_path):
+    lesion(1, dark=True, size=(400, 300)).save(tmp_path / "a.jpg")
+    api = Api(callbacks.screener)
+    assert [api.screen(str(tmp_path / "a.jpg"), threshold)["flagged"] for threshold in (0, 1)] == [True, False]
+    assert api.batch([str(tmp_path / "a.jpg")], 0)["error"] is None
+
+
+def test_the_apis_thresholds_stay_on_the_model_files_scale_whatever_the_prevalence(callbacks):
+    usual, rare = (Api(callbacks.screener).operating_point(0.01, prevalence) for prevalence in (None, 0.005))
+    for same in ("threshold", "threshold_prevalence", "sensitivity", "specificity"):
+        assert usual[same] == rare[same]
+    assert rare["threshold_prevalence"] == callbacks.screener.facts.prevalence == 0.018
+    assert rare["prevalence"] == 0.005
+    assert rare["per_1000"]["found"] + rare["per_1000"]["missed"] == pytest.approx(5)
+    assert Api(callbacks.screener).operating_point(0.01, 0)["error"]
 
 
 def test_about_reads_everything_from_the_file(bundled_model):
@@ -306,7 +372,22 @@ def test_about_tells_the_figures_of_every_group(bundled_model):
     assert "too few to say" in text
     without = bundled_model.facts.metrics["sources"]["isic2020"]["camera_shortcut"]["roc_auc"]
     assert f"{without['value']:.3f}" in text
-    assert "0,7" in _text(about(bundled_model, German()))
+
+
+def test_what_was_left_out_for_the_area_stands_below_the_area(bundled_model):
+    html = about(bundled_model, texts)
+    names = re.findall(r'<th scope="row">(.*?)</th>', html)
+    assert names[names.index(texts.FACT_AUC) + 1] == texts.FACT_AUC_WITHOUT
+    model = replace(bundled_model, facts=replace(bundled_model.facts, metrics={}))
+    assert texts.FACT_AUC_WITHOUT not in about(model, texts)
+
+
+def test_about_has_german_numbers_and_german_commas(bundled_model):
+    text = _text(about(bundled_model, German()))
+    assert "ham10000: 10.015 Bilder, 1.113 Melanome, 7.470 Patienten oder Läsionen" in text
+    auc = bundled_model.facts.metrics["sources"]["isic2020"]["metrics"]["roc_auc"]
+    value, low, high = (f"{auc[name]:.3f}".replace(".", ",") for name in ("value", "low", "high"))
+    assert f"isic2020: {value} ({low} bis {high}), 908 Bilder, 464 Melanome" in text
 
 
 def test_a_model_without_metrics_says_that_they_are_not_stated(lite0_file):

@@ -14,11 +14,9 @@ def about(model: Model, texts: Texts) -> str:
     facts = model.facts
     training, metrics = facts.training, facts.metrics
     limits = "".join(f"<li>{escape(limit)}</li>" for limit in facts.limits)
-    sources = [
-        texts.SOURCE.format(source=escape(name), **{key: f"{value:,}" for key, value in counts.items()})
-        for name, counts in training.get("sources", {}).items()
-    ]
+    sources = [_source(name, counts, texts) for name, counts in training.get("sources", {}).items()]
     aucs = [_auc(name, block, texts) for name, block in metrics.get("sources", {}).items()]
+    without = filter(None, (_without_camera(name, block, texts) for name, block in metrics.get("sources", {}).items()))
     rows = [
         (texts.FACT_NAME, f"{escape(facts.name)} {escape(facts.version)}"),
         (texts.FACT_BACKBONE, f"{escape(_network(facts.backbone))}, {facts.input.size} x {facts.input.size}"),
@@ -26,16 +24,15 @@ def about(model: Model, texts: Texts) -> str:
         (texts.FACT_TRAINED, escape(training.get("date", texts.NOT_STATED))),
         (texts.FACT_DATA, "<br>".join(sources) or texts.NOT_STATED),
         (texts.FACT_AUC, "<br>".join(aucs) or texts.NOT_STATED),
+        (texts.FACT_AUC_WITHOUT, "<br>".join(without)),
         (texts.FACT_BASIS, escape(metrics.get("basis", texts.NOT_STATED))),
         (texts.FACT_PREVALENCE, percent(facts.prevalence, texts)),
         (texts.FACT_LICENCE, escape(facts.licence)),
         (texts.FACT_CITATION, escape(facts.citation)),
         (texts.FACT_FILE, f"<code>{model.sha256}</code>"),
     ]
-    without = [_without_camera(name, block, texts) for name, block in metrics.get("sources", {}).items()]
-    rows[5:5] = [(texts.FACT_AUC_WITHOUT, "<br>".join(filter(None, without)))] if any(without) else []
     groups = "".join(_groups(name, block, texts) for name, block in metrics.get("sources", {}).items())
-    table = "".join(f'<tr><th scope="row">{name}</th><td>{value}</td></tr>' for name, value in rows)
+    table = "".join(f'<tr><th scope="row">{name}</th><td>{value}</td></tr>' for name, value in rows if value)
     return (
         f'<div class="about"><h3>{texts.INTENDED_USE}</h3><p>{escape(facts.intended_use)}</p>'
         f"<h3>{texts.LIMITS}</h3><ul>{limits}</ul><h3>{texts.FACTS}</h3><table>{table}</table>{groups}</div>"
@@ -54,6 +51,11 @@ def _network(backbone: str) -> str:
     return names[0] if len(names) == 1 else f"{len(names)} x {names[0]}"
 
 
+def _source(name: str, counts: Mapping[str, int], texts: Texts) -> str:
+    written = {key: localised(f"{count:,}", texts) for key, count in counts.items()}
+    return texts.SOURCE.format(source=escape(name), **written)
+
+
 def _auc(source: str, block: Mapping[str, Any], texts: Texts) -> str:
     return _figure(source, block["metrics"]["roc_auc"], block["n"], block["positives"], texts)
 
@@ -67,9 +69,8 @@ def _without_camera(source: str, block: Mapping[str, Any], texts: Texts) -> str:
 def _figure(source: str, auc: Mapping[str, Any], n: int, positives: int, texts: Texts) -> str:
     if auc["value"] is None or auc["low"] is None:
         return f"{escape(source)}: {texts.UNKNOWN} ({escape(str(auc['reason']))})"
-    return localised(
-        texts.AUC.format(source="{}", **_three_digits(auc), n=f"{n:,}", positives=f"{positives:,}"), texts
-    ).format(escape(source))
+    counts = {"n": localised(f"{n:,}", texts), "positives": localised(f"{positives:,}", texts)}
+    return texts.AUC.format(source=escape(source), **_three_digits(auc, texts), **counts)
 
 
 def _groups(source: str, block: Mapping[str, Any], texts: Texts) -> str:
@@ -83,8 +84,8 @@ def _groups(source: str, block: Mapping[str, Any], texts: Texts) -> str:
         for group in groups:
             rates = "".join(f"<td>{_rate(group[name])}</td>" for name in ("sensitivity", "specificity"))
             auc = group["roc_auc"]
-            shown = _unknown(auc) if auc["value"] is None else localised(_AUC.format(**_three_digits(auc)), texts)
-            size = localised(f"{group['n']:,} ({group['positives']:,})", texts)
+            shown = _unknown(auc) if auc["value"] is None else _AUC.format(**_three_digits(auc, texts))
+            size = "{} ({})".format(*(localised(f"{group[name]:,}", texts) for name in ("n", "positives")))
             rows += f'<tr><th scope="row">{escape(group["label"])}</th><td>{size}</td><td>{shown}</td>{rates}</tr>'
     heads = (texts.GROUP, texts.GROUP_IMAGES, "ROC AUC", texts.TILE_SENSITIVITY, texts.TILE_SPECIFICITY)
     head = "".join(f'<th scope="col">{name}</th>' for name in heads)
@@ -98,8 +99,10 @@ def _groups(source: str, block: Mapping[str, Any], texts: Texts) -> str:
 _AUC = "{value} ({low} – {high})"
 
 
-def _three_digits(auc: Mapping[str, Any]) -> dict[str, str]:
-    return {name: "?" if auc[name] is None else f"{auc[name]:.3f}" for name in ("value", "low", "high")}
+def _three_digits(auc: Mapping[str, Any], texts: Texts) -> dict[str, str]:
+    return {
+        name: "?" if auc[name] is None else localised(f"{auc[name]:.3f}", texts) for name in ("value", "low", "high")
+    }
 
 
 def _rate(rate: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ from isic_screen.explain import FloatMap, heat_layer
 from isic_screen.operating_point import OperatingPoint, restate
 from isic_screen.quality import Quality
 from isic_screen.screener import Screening
+from isic_screen.ui.heat_words import heat_caption, heat_title
 from isic_screen.ui.numbers import against, percent, round_percent
 from isic_screen.ui.scale import Scale
 from isic_screen.ui.texts import Texts
@@ -121,24 +122,24 @@ def _borderline(ends: Sequence[str], texts: Texts) -> str:
     return f'<p class="borderline">{icon("doubtful")} {texts.BORDERLINE.format(low=low, high=high)}</p>'
 
 
-def heat(photo: Image.Image, heat_map: FloatMap, texts: Texts) -> str:
-    """The photo with its heat map over it, or the sentence that there is none to show.
+def heat(photo: Image.Image, heat_map: FloatMap, method: str, texts: Texts) -> str:
+    """The photo with its heat map by one of explain.METHODS over it, or the sentence that there is none to show.
 
     The slider below it uncovers the photo, and the button saves what is seen (assets/page.js).
 
     Both pictures are data URIs: a file in Gradio's cache could be fetched by anyone who knows its address.
     """
-    head = f'<h3 id="heat-title">{texts.HEAT_TITLE}</h3>'
     picture = f'<img src="{data_uri(photo.convert("RGB"), "JPEG")}" alt="{texts.HEAT_ALT}">'
     if not heat_map.any():
+        head = f"<h3>{texts.HEAT_TITLE}</h3>"
         return f'<div class="card heat">{head}<div class="pictures">{picture}</div><p>{texts.HEAT_EMPTY}</p></div>'
     layer = heat_layer(heat_map, (128, 128))  # smooth: the browser stretches it to the photo's shape
     return (
-        f'<div class="card heat">{head}<div class="pictures">{picture}'
+        f'<div class="card heat"><h3>{heat_title(method, texts)}</h3><div class="pictures">{picture}'
         f'<img class="layer" src="{data_uri(layer, "WEBP")}" alt=""></div>'
         f'<div class="heat-tools"><label>{texts.HEAT_SWIPE} <input class="swipe" type="range" min="0" max="100" '
         f'value="0"></label><button type="button" class="save">{texts.HEAT_SAVE}</button></div>'
-        f"<p>{texts.HEAT_CAPTION}</p></div>"
+        f"<p>{heat_caption(method, texts)}</p></div>"
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import gradio as gr
 
 from isic_screen.errors import PhotoError
+from isic_screen.operating_point import out_of_range
 from isic_screen.photo import open_photo
 from isic_screen.screener import Screener, Screening
 from isic_screen.ui import batch
@@ -32,7 +33,12 @@ def endpoints(screener: Screener, texts: Texts) -> None:
 
 @dataclass(frozen=True)
 class Api:
-    """What the endpoints answer, as JSON. Probabilities and thresholds (0 to 1) hold at the `prevalence` told."""
+    """What the endpoints answer, as JSON.
+
+    Every probability and every threshold (0 to 1), given or told, is on the model file's scale: it holds at the
+    prevalence in the model file. `/operating_point` alone takes another prevalence, and it changes the counts of people
+    and what follows from them, never the scale. A threshold that is no probability is answered with `error` alone.
+    """
 
     screener: Screener
 
@@ -42,42 +48,49 @@ class Api:
         A photo that cannot be read, or is not fit to be screened, has no probability; `error` or `quality` says why.
         Over MCP, send the photo as a data URI: addresses are not fetched.
         """
+        chosen = self._threshold(threshold)
+        if fault := out_of_range(chosen):
+            return {**_unanswered(fault), **self._common(None)}
         found: Screening | PhotoError
         try:
             found = self.screener.screen(open_photo(photo))
         except PhotoError as error:
             found = error
-        chosen = self._threshold(threshold)
         return {**_told(found, chosen), **self._common(chosen)}
 
     def batch(self, photos: list[str], threshold: float | None = None) -> dict[str, Any]:
         """Many photos, or ZIP files of photos, as JSON: `photos` holds for each what `/screen` says of one, and its
-        `file`; `prevalence`, `threshold` and `model` hold for all.
+        `file`; `prevalence`, `threshold`, `model` and `error` hold for all.
 
-        A file that cannot be read has its reason in `error`, and the others go on. At most 1,000 photos in one call.
-        Over MCP, send each as a data URI: addresses are not fetched.
+        A file that cannot be read has its reason in its own `error`, and the others go on. At most 1,000 photos in one
+        call. Over MCP, send each as a data URI: addresses are not fetched.
         """
         chosen = self._threshold(threshold)
+        if fault := out_of_range(chosen):
+            return {"photos": [], "error": fault, **self._common(None)}
         rows = (row for rows in batch.screen(self.screener, batch.sources(photos)) for row in rows)
-        return {"photos": [{"file": row.name, **_told(row.result, chosen)} for row in rows], **self._common(chosen)}
+        told = [{"file": row.name, **_told(row.result, chosen)} for row in rows]
+        return {"photos": told, "error": None, **self._common(chosen)}
 
     def operating_point(self, threshold: float | None = None, prevalence: float | None = None) -> dict[str, Any]:
         """What a threshold means, as JSON: `sensitivity` and `specificity` with their 95 % intervals and counts,
         `per_1000` people, `ppv`, `npv` and `number_needed_to_refer` at `prevalence` (0 to 1).
 
-        `threshold` is a probability on the scale of `/screen`; without it the model's own. Without `prevalence` the
-        model file's: another one changes the counts of people, not the threshold. `error` says what was out of range.
+        `threshold` is a probability on the scale of `/screen`, which holds at `threshold_prevalence`, the model file's;
+        without it the model's own. Without `prevalence` the model file's: another one changes the counts of people,
+        not the threshold or its scale. `error` says what was out of range.
         """
         facts = self.screener.facts
         chosen = self._threshold(threshold)
+        if fault := out_of_range(chosen):
+            return {"error": fault}
         stated = facts.prevalence if prevalence is None else prevalence
-        if not 0 <= chosen <= 1 or not 0 < stated < 1:
-            return {
-                "error": f"threshold must lie in 0 to 1 and prevalence between them, got {chosen:g} and {stated:g}."
-            }
+        if not 0 < stated < 1:
+            return {"error": f"A prevalence must lie between 0 and 1, not {stated:g}."}
         point = replace(facts.threshold_table.at(chosen), prevalence=stated)
         return {
             "threshold": chosen,
+            "threshold_prevalence": facts.prevalence,
             "prevalence": stated,
             "sensitivity": asdict(point.sensitivity),
             "specificity": asdict(point.specificity),
@@ -97,7 +110,7 @@ class Api:
     def _threshold(self, given: float | None) -> float:
         return self.screener.facts.default_threshold if given is None else given
 
-    def _common(self, threshold: float) -> dict[str, Any]:
+    def _common(self, threshold: float | None) -> dict[str, Any]:
         facts = self.screener.facts
         return {
             "prevalence": facts.prevalence,
@@ -108,7 +121,7 @@ class Api:
 
 def _told(found: Screening | PhotoError, threshold: float) -> dict[str, Any]:
     if isinstance(found, PhotoError):
-        return {"probability": None, "flagged": None, "quality": None, "error": str(found)}
+        return _unanswered(str(found))
     fit = found.quality.verdict != "unfit"
     return {
         "probability": found.probability if fit else None,
@@ -116,3 +129,7 @@ def _told(found: Screening | PhotoError, threshold: float) -> dict[str, Any]:
         "quality": found.quality.summary,
         "error": None,
     }
+
+
+def _unanswered(error: str) -> dict[str, Any]:
+    return {"probability": None, "flagged": None, "quality": None, "error": error}

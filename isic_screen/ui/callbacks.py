@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from isic_screen.errors import PhotoError, ScreenError
-from isic_screen.explain import METHODS, Explainer
+from isic_screen.explain import METHODS, Explainer, FloatMap
 from isic_screen.operating_point import OperatingPoint, restate
 from isic_screen.photo import open_photo
 from isic_screen.screener import Screener
@@ -87,9 +87,15 @@ class Callbacks:
         """The heat map of a case by one of METHODS, or nothing where there is none to show."""
         if case is None or case.screening.quality.verdict == "unfit":
             return ""
-        if method == METHODS[0]:  # it came with the probability
-            return answer.heat(case.photo, case.screening.heat_map, self.texts)
-        return answer.heat(case.photo, self._explainer.heat_map(case.photo, method), self.texts)
+        return answer.heat(case.photo, self._heat_map(case, method), method, self.texts)
+
+    def _heat_map(self, case: Case, method: str) -> FloatMap:
+        """Where no place spoke for melanoma, there is no map by any method: others than Grad-CAM would glow all the
+        same."""
+        screening = case.screening
+        if method == METHODS[0] or screening.heat_map_empty:  # it came with the probability
+            return screening.heat_map
+        return self._explainer.heat_map(case.photo, method)
 
     def move(self, case: Case | None, threshold: float, prevalence: float) -> tuple[str, ...]:
         """The threshold or prevalence moved: the verdict's HTML and all of `meaning`. Pure arithmetic."""
@@ -114,9 +120,8 @@ class Callbacks:
         # Here and not above: the writer of PDFs takes its time to import, and few answers are printed.
         from isic_screen.ui.pdf import case_pdf
 
-        heat_map = case.screening.heat_map
-        if method != METHODS[0] and case.screening.quality.verdict != "unfit":
-            heat_map = self._explainer.heat_map(case.photo, method)
+        unfit = case.screening.quality.verdict == "unfit"  # then no map is printed
+        heat_map = case.screening.heat_map if unfit else self._heat_map(case, method)
         point = self.point(threshold)
 
         def restated(spread: tuple[float, float]) -> tuple[float, float]:
@@ -133,6 +138,7 @@ class Callbacks:
             context,
             self.texts,
             on=on,
+            method=method,
             spread=None if case.spread is None else restated(case.spread),
         )
 

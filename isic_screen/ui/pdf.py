@@ -10,6 +10,7 @@ from isic_screen.artifact import Model
 from isic_screen.explain import FloatMap, heat_layer, overlay
 from isic_screen.operating_point import OperatingPoint
 from isic_screen.screener import Screening
+from isic_screen.ui.heat_words import heat_caption, heat_title
 from isic_screen.ui.numbers import against, percent
 from isic_screen.ui.pdf_blocks import BODY, FINE, HEADING, SMALL, foot, head, meaning
 from isic_screen.ui.pdf_scale import scale_bar
@@ -60,13 +61,14 @@ def case_pdf(
     texts: Texts,
     *,
     on: datetime.date,
+    method: str,
     spread: tuple[float, float] | None = None,
 ) -> bytes:
     """The report on an RGB photo as a PDF file of one page.
 
     `probability`, `point.threshold` and `spread` (the lowest and highest probability among the photo's flips and turns,
-    if measured) are stated at `point.prevalence`; `heat_map` (h, w) is in 0..1. A photo that is not fit to be screened
-    gets the reasons instead of probability and heat map.
+    if measured) are stated at `point.prevalence`; `heat_map` (h, w), by `method` of explain.METHODS, is in 0..1. A
+    photo that is not fit to be screened gets the reasons instead of probability and heat map.
     """
     fit = screening.quality.verdict != "unfit"
 
@@ -76,7 +78,7 @@ def case_pdf(
             sheet.add_page()
             y = head(sheet, texts.PDF_TITLE, texts, on)
             y = _context(sheet, y, context, texts) + _GAP
-            y = _pictures(sheet, y, picture_height, photo, heat_map if fit else None, texts) + _GAP
+            y = _pictures(sheet, y, picture_height, photo, heat_map if fit else None, method, texts) + _GAP
             if fit:
                 y = _answer(sheet, y, screening, point, probability, spread, texts) + _GAP
                 y = meaning(sheet, y, point, model, texts) + _GAP
@@ -111,7 +113,7 @@ def _context(sheet: Sheet, y: float, context: Context, texts: Texts) -> float:
 
 
 def _pictures(
-    sheet: Sheet, y: float, tall: float, photo: Image.Image, heat_map: FloatMap | None, texts: Texts
+    sheet: Sheet, y: float, tall: float, photo: Image.Image, heat_map: FloatMap | None, method: str, texts: Texts
 ) -> float:
     """The photo and, beside it, the photo with its heat map. Without a map to show the photo stands alone."""
     right = LEFT + WIDTH - _PICTURE_WIDTH
@@ -131,9 +133,9 @@ def _pictures(
     shown.thumbnail((_OVERLAY_SIDE, _OVERLAY_SIDE))
     laid_over = overlay(shown, heat_map, _HEAT_STRENGTH)
     sheet.picture(laid_over, right, y, _PICTURE_WIDTH, tall, texts.HEAT_ALT)
-    sheet.put(right, under, texts.HEAT_TITLE, _PICTURE_WIDTH, SMALL, bold=True)
+    sheet.put(right, under, heat_title(method, texts), _PICTURE_WIDTH - 32, SMALL, least=FINE, bold=True)
     _heat_key(sheet, LEFT + WIDTH, under, texts)
-    return sheet.put(LEFT, under + height(SMALL) + 0.3, texts.HEAT_CAPTION, WIDTH, FINE, lines=3, colour=QUIET)
+    return sheet.put(LEFT, under + height(SMALL) + 0.3, heat_caption(method, texts), WIDTH, FINE, lines=3, colour=QUIET)
 
 
 def _heat_key(sheet: Sheet, right: float, y: float, texts: Texts) -> None:

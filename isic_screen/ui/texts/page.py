@@ -50,8 +50,19 @@ class PageTexts:
     NOT_UPLOADED = "This file was not uploaded here. Upload the photo itself."
 
     HEAT_TITLE = "Where the score came from"
+    HEAT_TITLE_ATTENTION = "What the network looked at"
     HEAT_CAPTION = (
-        "Warm colours mark the places that spoke for melanoma in this photo, relative to its own strongest place. "
+        "Warm colours mark the places that spoke for melanoma in this photo, relative to its own strongest place."
+    )
+    HEAT_CAPTION_SUPPORT = (
+        "Warm colours mark the places that spoke for melanoma in this photo, relative to its own strongest place. This "
+        "method leaves out what spoke against it, so every photo has warm places."
+    )
+    HEAT_CAPTION_ATTENTION = (
+        "Warm colours mark what the network looked at most in this photo, whatever that spoke for: this method does "
+        "not ask about melanoma."
+    )
+    HEAT_COARSE = (
         "The map is coarse, and it is not the outline of the lesion: a warm border, hair or ruler is a reason to "
         "doubt the score."
     )

@@ -58,9 +58,20 @@ class GermanPageTexts(PageTexts):
     NOT_UPLOADED = "Diese Datei wurde nicht hier hochgeladen. Laden Sie das Foto selbst hoch."
 
     HEAT_TITLE = "Woher der Wert kommt"
+    HEAT_TITLE_ATTENTION = "Was das Netz angesehen hat"
     HEAT_CAPTION = (
+        "Warme Farben zeigen die Stellen, die in diesem Foto für ein Melanom sprachen, gemessen an der stärksten davon."
+    )
+    HEAT_CAPTION_SUPPORT = (
         "Warme Farben zeigen die Stellen, die in diesem Foto für ein Melanom sprachen, gemessen an der stärksten "
-        "davon. Die Karte ist grob und nicht der Umriss der Läsion: Ein warmer Rand, ein Haar oder ein Maßstab ist ein "
+        "davon. Dieses Verfahren lässt weg, was dagegen sprach; warme Stellen hat darum jedes Foto."
+    )
+    HEAT_CAPTION_ATTENTION = (
+        "Warme Farben zeigen, was das Netz in diesem Foto am meisten angesehen hat, gleich wofür es sprach: Dieses "
+        "Verfahren fragt nicht nach einem Melanom."
+    )
+    HEAT_COARSE = (
+        "Die Karte ist grob und nicht der Umriss der Läsion: Ein warmer Rand, ein Haar oder ein Maßstab ist ein "
         "Grund, am Wert zu zweifeln."
     )
     HEAT_EMPTY = (
