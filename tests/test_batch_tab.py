@@ -2,6 +2,7 @@
 
 import io
 import re
+import shutil
 import zipfile
 from datetime import date
 
@@ -146,6 +147,20 @@ def test_a_case_of_the_batch_is_shown_as_alone(found, callbacks):
     row = found.rows[0]
     assert percent(row.result.probability, texts) in callbacks.verdict(row.case(row.result), 0.03, 0.018)
     assert callbacks.heat(row.case(row.result), METHODS[0])
+
+
+def test_a_photo_can_be_had_again_as_it_was_given_until_its_upload_is_deleted(folder, callbacks, tmp_path):
+    given = [str(shutil.copy(folder / name, tmp_path)) for name in ("more.zip", "broken.jpg", "photo-0.png")]
+    rows = [row for rows in screen(callbacks.screener, sources(given)) for row in rows]
+    found = Batch(rows, paths=given)
+    assert [row.name for row in rows] == ["inner/photo-1.png", "notes.txt", "broken.jpg", "photo-0.png"]
+    for number, file in ((0, "photo-1.png"), (3, "photo-0.png")):
+        case = rows[number].case(rows[number].result)
+        callbacks.measure_spread(case, found.source(number))
+        assert case.spread == callbacks.screener.spread(open_photo(folder / file))
+    (tmp_path / "more.zip").unlink()  # the others are there, but at other places in the row
+    assert found.source(0) is None
+    assert found.source(3) is None
 
 
 def test_progress_tells_what_is_left():

@@ -16,9 +16,7 @@ class BatchTexts:
     BATCH_LEFT = "About {time} left."
     BATCH_DONE = "All {photos} photos are done."
     BATCH_STOPPED = "Stopped after {photos} photos. What was found so far is listed."
-    BATCH_FAILED = (
-        "The server gave up after {photos} photos. What was found so far is listed. Wait a minute, and start again."
-    )
+    BATCH_FAILED = "The server could not go on. {photos} photos are done. Wait a minute, and start again."
     BATCH_COUNTS = (
         "<b>{refer} to refer</b>, {below} below the threshold of {threshold}, {unscreened} not screened. "
         "Probabilities at a prevalence of {prevalence}."

@@ -17,8 +17,8 @@ class GermanBatchTexts(BatchTexts):
     BATCH_DONE = "Alle {photos} Fotos sind fertig."
     BATCH_STOPPED = "Nach {photos} Fotos angehalten. Was bisher gefunden wurde, ist aufgeführt."
     BATCH_FAILED = (
-        "Der Server hat nach {photos} Fotos aufgegeben. Was bisher gefunden wurde, ist aufgeführt. Warten Sie eine "
-        "Minute und beginnen Sie noch einmal."
+        "Der Server konnte nicht weitermachen. {photos} Fotos sind fertig. Warten Sie eine Minute und beginnen Sie "
+        "noch einmal."
     )
     BATCH_COUNTS = (
         "<b>{refer} zu überweisen</b>, {below} unter der Schwelle von {threshold}, {unscreened} nicht beurteilt. "
