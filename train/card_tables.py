@@ -23,7 +23,7 @@ def results_table(model: Model) -> str:
     point = block["operating_points"]["paper_0.5"]
     confusion = point["confusion"]
     rows = [
-        ("Split", paper["split"], f"by patient or lesion; {model.facts.metrics['basis']}"),
+        ("Split", paper["split"], model.facts.metrics["basis"]),
         ("Source", "ISIC 2020", ", ".join(model.facts.training["calibrated_on"])),
         (
             "Evaluated on",
