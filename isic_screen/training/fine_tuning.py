@@ -103,8 +103,7 @@ def fine_tune(
     `start` are weights of a WithDiagnosis to begin with, which for `recipe.start_share` are kept at the end. With
     `checkpoint` the state is saved after every epoch, and `resume` goes on from it to the weights that the
     uninterrupted run would have had (on the same machine). Several `processes` share every batch and come to the
-    weights of one, but for rounding. Raises TrainingError when the loss is not finite and RecipeError as
-    `check_shares`.
+    weights of one, but for rounding. Raises TrainingError when the loss is not finite, RecipeError as `check_shares`.
     """
     check_shares(recipe, processes)
     quiet = quiet or not processes.main
