@@ -26,7 +26,8 @@ async def page_event(visitor: Visitor) -> PageEvent:
     config = (await visitor.get("/config")).json()
     ids = {part["props"].get("elem_id"): part["id"] for part in reversed(config["components"])}
     defaults = {part["id"]: part["props"].get("value") for part in config["components"]}
-    event = next(event for event in config["dependencies"] if [ids["photo"], "change"] in event["targets"])
+    events = [event for event in config["dependencies"] if [ids["photo"], "change"] in event["targets"]]
+    event = next(event for event in events if event["queue"])  # the one before it only empties the page
     return PageEvent(
         event["id"],
         [defaults.get(part) for part in event["inputs"]],

@@ -54,7 +54,9 @@ class Visitor:
         """Put an uploaded photo on the page; the answer as it was sent."""
         config = self.config()
         photo = next(part["id"] for part in config["components"] if part["props"].get("elem_id") == "photo")
-        event = next(event for event in config["dependencies"] if [photo, "change"] in event["targets"])
+        event = next(
+            event for event in config["dependencies"] if event["queue"] and [photo, "change"] in event["targets"]
+        )
         defaults = {part["id"]: part["props"].get("value") for part in config["components"]}
         data = [defaults.get(part) for part in event["inputs"]]
         data[event["inputs"].index(photo)] = uploaded(path)

@@ -141,10 +141,12 @@ def test_a_request_by_hand_gets_no_picture_of_the_servers_own(app, tmp_path, mar
     with urllib.request.urlopen(f"{app[0]}/config") as answer:
         config = json.load(answer)
     photo = next(part["id"] for part in config["components"] if part["props"].get("elem_id") == "photo")
-    function = next(event["id"] for event in config["dependencies"] if [photo, "change"] in event["targets"])
+    function = next(
+        event["id"] for event in config["dependencies"] if event["queue"] and [photo, "change"] in event["targets"]
+    )
     session = f"by-hand-{len(mark)}"
     request = {
-        "data": [{"path": str(private), **mark}, None, 1.8, "Grad-CAM"],
+        "data": [None, {"path": str(private), **mark}, None, 1.8, "Grad-CAM"],
         "fn_index": function,
         "session_hash": session,
     }

@@ -57,8 +57,8 @@ class Desk:
 
     card: str
     """What stands in the answer's place while there is no case."""
-    path: str | None = None
-    """The photo that was given last."""
+    path: str | None = ""
+    """The photo that was given last, None when it was taken away; empty before any."""
     case: Case | None = None
 
 
@@ -161,7 +161,7 @@ def photo_tab(callbacks: Callbacks, other_sensitivity: gr.Slider) -> Threshold:
 
     def screened(on: Desk, path: str | None, at: float, stated: float | None, by: str) -> dict[Any, Any]:
         case, card, picture = callbacks.screen(path, at, share(stated), by)
-        if on.path != path:  # another photo came meanwhile, and its answer is on the way
+        if on.path not in ("", path):  # another photo came meanwhile, and its answer is on the way
             return {desk: gr.skip()}
         on.case, on.card = case, card if case is None else on.card
         return {
