@@ -114,6 +114,23 @@ def sources_table(model: Model) -> str:
     return table(head, rows)
 
 
+def same_lesion_line() -> str:
+    """What photos of one lesion that no table tells of do to the figures."""
+    found = result_of("same_lesion")
+    tried, torn = found["tried_on_lesions_that_are_named"], found["photos_with_a_partner_in_another_fold"]
+    sources = "; ".join(
+        f"{source} {count} photos, AUC {found['auc_without_them'][source]['value']:.3f} without them instead of "
+        f"{found['auc'][source]['value']:.3f} (mean of the folds)"
+        for source, count in torn.items()
+    )
+    return (
+        f"Some photos show one lesion though no table says so: {len(found['pairs'])} pairs were found, point by point, by "
+        f"`python -m benchmarks.same_lesion` (which finds {tried['of_them_taken_for_the_same']:,} of "
+        f"{tried['pairs_of_one_lesion']:,} known pairs of one lesion, and takes {tried['of_them_taken_for_one']} of "
+        f"{tried['pairs_of_two_lesions']:,} of two for one). With such a partner in another fold: {sources}."
+    )
+
+
 def ablation_table(*, shipped_only: bool = False) -> str:
     """What each choice of the recipe is worth, in AUC; the intervals are in assets/ABLATION.md.
 

@@ -32,6 +32,7 @@ from train.card_tables import (  # noqa: E402
     reference_block,
     result_of,
     results_table,
+    same_lesion_line,
     sources_table,
     speed_table,
     stage_table,
@@ -56,7 +57,7 @@ def with_generated(text: str, model: Model) -> str:
     """A document with its generated parts filled in; KeyError for a part that nobody knows how to write."""
     parts = {
         "results": results_table(model),
-        "sources": sources_table(model),
+        "sources": f"{sources_table(model)}\n\n{same_lesion_line()}",
         "ablation": ablation_table(shipped_only=True),
         "novelty": novelty_table(),
         "thresholds": threshold_table(model),
@@ -133,6 +134,8 @@ Thresholds do not carry over to other cameras and clinics unchecked: compare the
 By sex, age, site, skin tone, camera and sharpness: [evaluation/report.md](evaluation/report.md).
 
 {sources_table(model)}
+
+{same_lesion_line()}
 
 ### What each choice is worth
 
