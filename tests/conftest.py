@@ -26,6 +26,14 @@ ROOT = Path(__file__).resolve().parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
 
 
+_LONGEST = ("test_training_survives.py", "test_earlier_runs.py", "test_training_run.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first, so that at the end no process is left alone with one of them."""
+    items.sort(key=lambda item: _LONGEST.index(item.path.name) if item.path.name in _LONGEST else len(_LONGEST))
+
+
 @pytest.fixture(scope="session")
 def predictions() -> pd.DataFrame:
     """Simulated predictions, which no test may change."""
