@@ -1,11 +1,9 @@
 """The page's parts without a browser: what they say, and that the slider never runs the model."""
 
 import io
-import json
 import re
 from dataclasses import replace
 from datetime import date
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -13,13 +11,11 @@ from pypdf import PdfReader
 
 from isic_screen import Screener, load_model, open_photo
 from isic_screen.explain import METHODS
-from isic_screen.operating_point import ThresholdTable, out_of_range, restate
+from isic_screen.operating_point import ThresholdTable, restate
 from isic_screen.quality import assess
 from isic_screen.screener import Screening
 from isic_screen.ui import answer
-from isic_screen.ui.about import about
 from isic_screen.ui.answer import Case
-from isic_screen.ui.api import Api
 from isic_screen.ui.callbacks import Callbacks
 from isic_screen.ui.consequences import ThresholdPlot, consequences
 from isic_screen.ui.numbers import People, against, percent
@@ -27,38 +23,9 @@ from isic_screen.ui.pdf import Context
 from isic_screen.ui.texts import German, Texts
 from isic_screen.ui.threshold import as_shown, share_of
 from tests.conftest import lesion
+from tests.page_text import text_of
 
 texts = Texts()
-VOID = {"img", "br", "input", "path", "circle"}
-
-
-class _WellFormed(HTMLParser):
-    """Collects the text, and fails on tags that do not close."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.text = ""
-
-    def handle_starttag(self, tag, attrs):
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        pass
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.text += data
-
-
-def _text(html: str) -> str:
-    parser = _WellFormed()
-    parser.feed(html)
-    assert not parser.open
-    return re.sub(r"[ \n]+", " ", parser.text)
 
 
 def _case(probability: float = 0.2, verdict: str = "fit", reasons: tuple[str, ...] = ()) -> Case:
@@ -91,7 +58,7 @@ def test_the_threshold_that_is_shown_is_never_above_the_one_in_force(threshold, 
 def test_the_verdict_is_in_words_with_the_thresholds_meaning(probability, word, table):
     point = table.at(0.0123)
     html = answer.verdict(_case(probability), point, 0.018, texts)
-    text = _text(html)
+    text = text_of(html)
     assert word in text
     assert "threshold of 1.2" in text
     assert percent(probability, texts) in text
@@ -100,7 +67,7 @@ def test_the_verdict_is_in_words_with_the_thresholds_meaning(probability, word, 
 
 @pytest.mark.parametrize(("probability", "word"), [(0.02498, texts.REFER_WHY), (0.02491, texts.BELOW_WHY)])
 def test_a_probability_close_to_the_threshold_is_not_written_like_it(probability, word, table):
-    text = _text(answer.verdict(_case(probability), table.at(0.02496), 0.018, texts))
+    text = text_of(answer.verdict(_case(probability), table.at(0.02496), 0.018, texts))
     threshold, (written,) = against(0.02496, [probability], texts)
     assert threshold != written
     assert word.format(threshold=threshold) in text
@@ -114,17 +81,17 @@ def test_where_melanoma_is_rare_the_scale_still_tells_photo_and_threshold_apart(
 
 
 def test_the_scale_is_labelled_in_the_language(table):
-    german = _text(answer.verdict(_case(0.2), table.at(0.01), 0.018, German()))
+    german = text_of(answer.verdict(_case(0.2), table.at(0.01), 0.018, German()))
     assert "0,1\N{NARROW NO-BREAK SPACE}%" in german
     assert not re.search(r"\d\.\d", german)
 
 
 def test_exactly_at_the_threshold_is_refer(table):
-    assert texts.REFER in _text(answer.verdict(_case(0.0123), table.at(0.0123), 0.018, texts))
+    assert texts.REFER in text_of(answer.verdict(_case(0.0123), table.at(0.0123), 0.018, texts))
 
 
 def test_an_unfit_photo_shows_no_probability(table):
-    text = _text(answer.verdict(_case(0.2, "unfit", ("blank <b>",)), table.at(0.01), 0.018, texts))
+    text = text_of(answer.verdict(_case(0.2, "unfit", ("blank <b>",)), table.at(0.01), 0.018, texts))
     assert "20" not in text
     assert texts.REFER not in text
     assert texts.UNFIT_ADVICE in text
@@ -132,36 +99,36 @@ def test_an_unfit_photo_shows_no_probability(table):
 
 
 def test_a_doubtful_photo_says_why_and_still_answers(table):
-    text = _text(answer.verdict(_case(0.2, "doubtful", ("blurred",)), table.at(0.01), 0.018, texts))
+    text = text_of(answer.verdict(_case(0.2, "doubtful", ("blurred",)), table.at(0.01), 0.018, texts))
     assert text.index("blurred") < text.index(texts.REFER)
 
 
 def test_the_problem_is_a_sentence_and_no_markup_of_the_visitors():
     html = answer.problem("<img src=x onerror=alert(1)>.jpg is empty", texts)
     assert "<img" not in html
-    assert "is empty" in _text(html)
+    assert "is empty" in text_of(html)
     assert 'role="alert"' in html
 
 
 def test_an_empty_heat_map_says_so():
     photo = lesion(0)
-    assert texts.HEAT_EMPTY in _text(answer.heat(photo, np.zeros((7, 7), dtype=np.float32), METHODS[0], texts))
+    assert texts.HEAT_EMPTY in text_of(answer.heat(photo, np.zeros((7, 7), dtype=np.float32), METHODS[0], texts))
     shown = answer.heat(photo, np.eye(7, dtype=np.float32), METHODS[0], texts)
-    assert f"{texts.HEAT_CAPTION} {texts.HEAT_COARSE}" in _text(shown)
+    assert f"{texts.HEAT_CAPTION} {texts.HEAT_COARSE}" in text_of(shown)
     assert shown.count("data:image/jpeg;base64,") == shown.count("data:image/webp;base64,") == 1
 
 
 def test_another_prevalence_restates_what_is_shown_and_refers_the_same(table):
     point = table.at(0.0123)
     for probability, word in ((0.0123, texts.REFER), (0.0122, texts.BELOW)):
-        text = _text(answer.verdict(_case(probability), point, 0.1, texts))
+        text = text_of(answer.verdict(_case(probability), point, 0.1, texts))
         assert word in text
         restated = restate(probability, 0.018, 0.1)
         threshold, (written,) = against(restate(0.0123, 0.018, 0.1), [restated], texts)
         assert f"{written} probability" in text
         assert f"threshold of {threshold}" in text
         assert "prevalence 10" in text
-    told = _text(consequences(point.restated(0.1), table, "", texts))
+    told = text_of(consequences(point.restated(0.1), table, "", texts))
     assert "100 with melanoma" in told
     assert "1.8" in told  # what the model itself states
 
@@ -173,7 +140,7 @@ def test_a_photo_whose_turns_fall_on_both_sides_is_borderline(table):
         html = answer.verdict(case, point, 0.018, texts)
         assert ('class="borderline"' in html) == borderline
         assert case.borderline(0.01) == borderline
-    shown = _text(answer.verdict(replace(_case(0.011), spread=(0.005, 0.02)), point, 0.018, texts))
+    shown = text_of(answer.verdict(replace(_case(0.011), spread=(0.005, 0.02)), point, 0.018, texts))
     assert f"{percent(0.005, texts)} to {percent(0.02, texts)}" in shown
 
 
@@ -189,7 +156,7 @@ def test_a_typed_prevalence_is_always_a_possible_one(typed, share):
 def test_consequences_are_the_operating_points(table):
     point = table.at(table.threshold_for_sensitivity(0.9))
     html = consequences(point, table, "5-fold <test>", texts)
-    text = _text(html)
+    text = text_of(html)
     counts = point.per_1000
     people = People.of(counts, texts)
     assert f"{people.melanomas} with melanoma: {people.found} found, {people.missed} missed" in text
@@ -210,19 +177,19 @@ def test_every_threshold_can_be_drawn_and_told(table, threshold):
     plot = ThresholdPlot(table, 0.018, texts)
     point = table.at(threshold)
     svg = plot.svg(point)
-    _text(svg)
+    text_of(svg)
     assert "nan" not in svg
     assert percent(point.sensitivity.value, texts) in svg
     numbers = [float(n) for n in re.findall(r'c[xy]="([-\d.]+)"', svg)]
     assert all(0 <= number <= 640 for number in numbers)
-    _text(consequences(point, table, "", texts))
+    text_of(consequences(point, table, "", texts))
 
 
 def test_a_photo_gives_the_same_answer_as_the_screener(callbacks, tmp_path):
     lesion(1, dark=True, size=(400, 300)).save(tmp_path / "a.jpg")
     case, verdict, heat = callbacks.screen(str(tmp_path / "a.jpg"), 0.03, 0.018, METHODS[0])
     assert case.screening.probability == callbacks.screener.screen(open_photo(tmp_path / "a.jpg")).probability
-    assert percent(case.screening.probability, texts) in _text(verdict)
+    assert percent(case.screening.probability, texts) in text_of(verdict)
     assert heat
 
 
@@ -231,8 +198,8 @@ def test_a_photo_that_is_none_is_a_sentence_and_taking_it_away_clears_the_answer
     case, verdict, heat = callbacks.screen(str(tmp_path / "a.jpg"), 0.03, 0.018, METHODS[0])
     assert case is None
     assert heat == ""
-    assert texts.UNREADABLE in _text(verdict)
-    assert "a.jpg" in _text(verdict)
+    assert texts.UNREADABLE in text_of(verdict)
+    assert "a.jpg" in text_of(verdict)
     assert callbacks.screen(None, 0.03, 0.018, METHODS[0]) == (None, answer.waiting(texts), "")
 
 
@@ -272,7 +239,7 @@ def test_every_heat_map_method_is_shown(callbacks, tmp_path, method):
 
 
 def test_each_method_is_named_and_its_warm_places_are_called_what_they_are():
-    said = {method: _text(answer.heat(lesion(0), np.eye(7, dtype=np.float32), method, texts)) for method in METHODS}
+    said = {method: text_of(answer.heat(lesion(0), np.eye(7, dtype=np.float32), method, texts)) for method in METHODS}
     assert all(f"({method})" in text for method, text in said.items())
     assert texts.HEAT_TITLE_ATTENTION in said["EigenCAM"]
     assert texts.HEAT_CAPTION_ATTENTION in said["EigenCAM"]
@@ -299,99 +266,6 @@ def test_the_report_prints_the_method_and_no_map_where_no_place_spoke_for_melano
     empty = printed(replace(case, screening=replace(case.screening, heat_map=np.zeros((7, 7), dtype=np.float32))))
     assert "EigenCAM" not in empty
     assert texts.HEAT_EMPTY[:40] in empty
-
-
-def test_the_api_answers_with_the_meaning_of_its_number(callbacks, tmp_path):
-    lesion(1, dark=True, size=(400, 300)).save(tmp_path / "a.jpg")
-    result = Api(callbacks.screener).screen(str(tmp_path / "a.jpg"))
-    assert 0 < result["probability"] < 1
-    assert result["threshold"] == callbacks.screener.facts.default_threshold
-    assert result["flagged"] == (result["probability"] >= result["threshold"])
-    assert result["prevalence"] == 0.018
-    assert result["error"] is None
-    (tmp_path / "b.jpg").write_text("no photo")
-    broken = Api(callbacks.screener).screen(str(tmp_path / "b.jpg"), 0.5)
-    assert broken["probability"] is None
-    assert "b.jpg" in broken["error"]
-
-
-@pytest.mark.parametrize("threshold", [5, -1, 1.0001, float("nan"), float("inf")])
-def test_the_api_answers_an_impossible_threshold_with_one_sentence_and_no_flag(callbacks, tmp_path, threshold):
-    lesion(1, dark=True, size=(400, 300)).save(tmp_path / "a.jpg")
-    api = Api(callbacks.screener)
-    sentence = api.operating_point(threshold)["error"]
-    assert sentence == out_of_range(threshold)
-    assert "between 0 and 1" in sentence
-    one, many = api.screen(str(tmp_path / "a.jpg"), threshold), api.batch([str(tmp_path / "a.jpg")], threshold)
-    assert one["error"] == many["error"] == sentence
-    assert (one["probability"], one["flagged"], one["threshold"], many["threshold"]) == (None,) * 4
-    assert many["photos"] == []
-    json.dumps([one, many], allow_nan=False)
-
-
-def test_the_ends_of_the_threshold_are_possible(callbacks, tmp_path):
-    lesion(1, dark=True, size=(400, 300)).save(tmp_path / "a.jpg")
-    api = Api(callbacks.screener)
-    assert [api.screen(str(tmp_path / "a.jpg"), threshold)["flagged"] for threshold in (0, 1)] == [True, False]
-    assert api.batch([str(tmp_path / "a.jpg")], 0)["error"] is None
-
-
-def test_the_apis_thresholds_stay_on_the_model_files_scale_whatever_the_prevalence(callbacks):
-    usual, rare = (Api(callbacks.screener).operating_point(0.01, prevalence) for prevalence in (None, 0.005))
-    for same in ("threshold", "threshold_prevalence", "sensitivity", "specificity"):
-        assert usual[same] == rare[same]
-    assert rare["threshold_prevalence"] == callbacks.screener.facts.prevalence == 0.018
-    assert rare["prevalence"] == 0.005
-    assert rare["per_1000"]["found"] + rare["per_1000"]["missed"] == pytest.approx(5)
-    assert Api(callbacks.screener).operating_point(0.01, 0)["error"]
-
-
-def test_about_reads_everything_from_the_file(bundled_model):
-    text = _text(about(bundled_model, texts))
-    facts = bundled_model.facts
-    assert facts.intended_use in text
-    assert all(limit in text for limit in facts.limits)
-    assert facts.licence in text
-    assert bundled_model.sha256 in text
-    for block in facts.metrics["sources"].values():
-        auc = block["metrics"]["roc_auc"]
-        assert f"{auc['value']:.3f} ({auc['low']:.3f} to {auc['high']:.3f})" in text
-
-
-def test_about_tells_the_figures_of_every_group(bundled_model):
-    html = about(bundled_model, texts)
-    text = _text(html)
-    for source, block in bundled_model.facts.metrics["sources"].items():
-        groups = [group for members in block["subgroups"]["by"].values() for group in members]
-        assert html.count('<th scope="row">') > len(groups)
-        for group in groups:
-            assert f"{group['n']:,} ({group['positives']:,})" in text
-            if group["roc_auc"]["value"] is not None:
-                assert f"{group['roc_auc']['value']:.3f}" in text
-        assert source in text
-    assert "too few to say" in text
-    without = bundled_model.facts.metrics["sources"]["isic2020"]["camera_shortcut"]["roc_auc"]
-    assert f"{without['value']:.3f}" in text
-
-
-def test_what_was_left_out_for_the_area_stands_below_the_area(bundled_model):
-    html = about(bundled_model, texts)
-    names = re.findall(r'<th scope="row">(.*?)</th>', html)
-    assert names[names.index(texts.FACT_AUC) + 1] == texts.FACT_AUC_WITHOUT
-    model = replace(bundled_model, facts=replace(bundled_model.facts, metrics={}))
-    assert texts.FACT_AUC_WITHOUT not in about(model, texts)
-
-
-def test_about_has_german_numbers_and_german_commas(bundled_model):
-    text = _text(about(bundled_model, German()))
-    assert "ham10000: 10.015 Bilder, 1.113 Melanome, 7.470 Patienten oder Läsionen" in text
-    auc = bundled_model.facts.metrics["sources"]["isic2020"]["metrics"]["roc_auc"]
-    value, low, high = (f"{auc[name]:.3f}".replace(".", ",") for name in ("value", "low", "high"))
-    assert f"isic2020: {value} ({low} bis {high}), 908 Bilder, 464 Melanome" in text
-
-
-def test_a_model_without_metrics_says_that_they_are_not_stated(lite0_file):
-    assert texts.NOT_STATED in _text(about(load_model(lite0_file), texts))
 
 
 def test_a_fault_of_ours_is_not_shown_as_the_photos(callbacks, tmp_path, monkeypatch):

@@ -12,7 +12,8 @@ from tqdm import tqdm
 from isic_screen.artifact import Model
 from isic_screen.batch import screen_shared
 from isic_screen.data.duplicates import photo_name
-from isic_screen.data.tables import ARCHIVE_IDS, read_sources
+from isic_screen.data.groups import ARCHIVE_IDS
+from isic_screen.data.tables import read_sources
 from isic_screen.ensemble import Ensemble
 from isic_screen.errors import DataError, PhotoError
 from isic_screen.evaluation.contact_sheet import save_worst

@@ -24,7 +24,7 @@ from isic_screen.training.folds import unit_of
 from isic_screen.training.loop import Fit, fit, predict
 from isic_screen.training.precision import amp_dtype
 from isic_screen.training.progress import say
-from isic_screen.training.recipe import FineTuneRecipe, HeadRecipe
+from isic_screen.training.recipe import FineTuneRecipe, HeadRecipe, Recipe
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,17 @@ class Setting:
     """Folds (from 1) that are trained and nothing else, 0 being the network on all images; () is the whole run."""
 
 
+def network_of(recipe: Recipe, setting: Setting) -> ScreenNet:
+    """The recipe's network, in eval mode, with the setting's weights and an untrained head."""
+    return build_network(
+        recipe.backbone,
+        weights=setting.weights,
+        hidden=recipe.hidden,
+        dropout=recipe.dropout,
+        input_size=recipe.input_size or None,
+    )
+
+
 @dataclass(frozen=True)
 class Experiment:
     """The data a run can use, and the network it trains the head of."""
@@ -68,13 +79,7 @@ class Experiment:
     @classmethod
     def prepare(cls, data: DataSet, recipe: HeadRecipe, setting: Setting) -> "Experiment":
         """Build the network, compute its features when they are cached, and set unreadable images aside."""
-        network = build_network(
-            recipe.backbone,
-            weights=setting.weights,
-            hidden=recipe.hidden,
-            dropout=recipe.dropout,
-            input_size=recipe.input_size or None,
-        )
+        network = network_of(recipe, setting)
         network.freeze_backbone()
         rows = data.rows.reset_index(drop=True)
         paths = rows["path"].tolist()

@@ -6,9 +6,9 @@ import torch
 
 from isic_screen.backbone import takes_image_size
 from isic_screen.errors import RecipeError
-from isic_screen.network import ScreenNet, build_network
+from isic_screen.network import ScreenNet
 from isic_screen.processes import Processes
-from isic_screen.training.experiment import Setting
+from isic_screen.training.experiment import Setting, network_of
 from isic_screen.training.fine_tuning import check_shares
 from isic_screen.training.recipe import FineTuneRecipe
 from isic_screen.training.stem import parts_in_two
@@ -17,14 +17,7 @@ from isic_screen.training.stem import parts_in_two
 def build(recipe: FineTuneRecipe, setting: Setting) -> ScreenNet:
     """In eval mode, its head as the seed has it."""
     torch.manual_seed(recipe.seed)  # the head's first weights
-    network = build_network(
-        recipe.backbone,
-        weights=setting.weights,
-        hidden=recipe.hidden,
-        dropout=recipe.dropout,
-        input_size=recipe.input_size or None,
-    )
-    return as_judged(network, recipe)
+    return as_judged(network_of(recipe, setting), recipe)
 
 
 def check(network: ScreenNet, recipe: FineTuneRecipe, processes: Processes) -> None:
