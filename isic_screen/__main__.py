@@ -76,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
         "--data", action="append", required=True, type=Path, metavar="DIR", help="a data set; repeat it for several"
     )
     evaluate.add_argument("--out", required=True, type=Path, metavar="DIR", help="where the report goes")
+    evaluate.add_argument("--unseen", action="store_true", help="leave out photos that the model was trained on")
     evaluate.set_defaults(run=_evaluate)
 
     for command in (screen, evaluate):
@@ -199,7 +200,15 @@ def _evaluate(given: argparse.Namespace) -> int:
     processes = launched()
     device = processes.device or device_named(given.device)
     model = _load(given.model, device)
-    evaluate_model(model, given.data, given.out, device=device, workers=given.workers, processes=processes)
+    evaluate_model(
+        model,
+        given.data,
+        given.out,
+        device=device,
+        workers=given.workers,
+        processes=processes,
+        unseen=given.unseen,
+    )
     if processes.main:
         print(f"Wrote {given.out / 'report.md'}", file=sys.stderr)
     return 0

@@ -25,13 +25,15 @@ from isic_screen.errors import ModelFileError, WeightsError
 from isic_screen.network import InputSpec, ScreenNet, build_network
 from isic_screen.novelty import Novelty
 from isic_screen.operating_point import ThresholdTable
+from isic_screen.seen_photos import SeenPhotos
 from isic_screen.whole_file import save_tensors
 
-FORMAT_VERSION = 7
+FORMAT_VERSION = 8
 # 1 had no novelty, 2 one of the pooled features, 3 neither committees nor eight bits, 4 no views, 5 neither six bits
-# nor members that are shown a photo another way round, 6 no mean over three views
-_READABLE_VERSIONS = (1, 2, 3, 4, 5, 6, 7)
+# nor members that are shown a photo another way round, 6 no mean over three views, 7 no marks of the photos seen
+_READABLE_VERSIONS = (1, 2, 3, 4, 5, 6, 7, 8)
 _NOVELTY = "novelty."  # prefix of its tensors; those of the network are "backbone." and "head."
+_SEEN = "seen_photos"  # the name of its tensor
 BUNDLED_MODEL = Path(__file__).resolve().parents[1] / "assets" / "model.safetensors"
 # The only key of the header: safetensors writes several in no fixed order, and the same model would be another file.
 _FACTS_KEY = "isic_screen"
@@ -128,22 +130,32 @@ class ModelFacts:
 class Model:
     """A network in eval mode with its facts and the SHA-256 of the file it came from.
 
-    `novelty` tells how unlike the training photos a photo is; None when the file does not say.
+    `novelty` tells how unlike the training photos a photo is, and `seen` which these were; None when the file does not
+    say.
     """
 
     network: ScreenNet
     facts: ModelFacts
     sha256: str
     novelty: Novelty | None = None
+    seen: SeenPhotos | None = None
 
 
 def save_model(
-    path: Path, network: ScreenNet, facts: ModelFacts, novelty: Novelty | None = None, *, bits: int = HALF
+    path: Path,
+    network: ScreenNet,
+    facts: ModelFacts,
+    novelty: Novelty | None = None,
+    seen: SeenPhotos | None = None,
+    *,
+    bits: int = HALF,
 ) -> None:
     """Write the model file whole or not at all; what `bits` means is said in compression.py."""
     tensors = compressed(network.state_dict(), bits)
     if novelty is not None:
         tensors |= {_NOVELTY + name: tensor.contiguous().cpu() for name, tensor in novelty.tensors().items()}
+    if seen is not None:
+        tensors[_SEEN] = seen.marks
     path.parent.mkdir(parents=True, exist_ok=True)
     save_tensors(path, tensors, {_FACTS_KEY: facts.to_json()})
 
@@ -162,8 +174,10 @@ def load_model(path: str | os.PathLike[str] = BUNDLED_MODEL) -> Model:
     for_novelty = {
         name.removeprefix(_NOVELTY): tensors.pop(name) for name in list(tensors) if name.startswith(_NOVELTY)
     }
+    marks = tensors.pop(_SEEN, None)
     try:
         novelty = Novelty.from_tensors(for_novelty) if for_novelty else None
+        seen = SeenPhotos.from_tensor(marks) if marks is not None else None
     except ValueError as error:
         raise ModelFileError(f"{path.name}: {error}. Take another copy of the file.") from error
     try:
@@ -192,7 +206,7 @@ def load_model(path: str | os.PathLike[str] = BUNDLED_MODEL) -> Model:
         raise ModelFileError(f"{path.name}: its novelty tensors are not those of {facts.backbone}.")
     if not all(tensor.isfinite().all() for tensor in [*network.state_dict().values(), *for_novelty.values()]):
         raise ModelFileError(f"{path.name}: it holds values that are not numbers. Take another copy of the file.")
-    return Model(network.eval(), facts, hashlib.sha256(path.read_bytes()).hexdigest(), novelty)
+    return Model(network.eval(), facts, hashlib.sha256(path.read_bytes()).hexdigest(), novelty, seen)
 
 
 def _check_shapes(outline: ScreenNet, weights: dict[str, torch.Tensor]) -> None:

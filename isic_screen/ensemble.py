@@ -8,6 +8,7 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, Self
 
 import numpy as np
@@ -20,6 +21,7 @@ from isic_screen.artifact import Model, ModelFacts, load_model
 from isic_screen.errors import ModelFileError
 from isic_screen.explain import FloatMap
 from isic_screen.screener import Screener, Screening
+from isic_screen.seen_photos import SeenPhotos
 
 _SMALLEST = 1e-12  # a threshold of 0 or 1 has no finite logit, and 0 with 1 would have no mean
 
@@ -43,7 +45,7 @@ class EnsembleFacts:
 
 
 class Ensemble:
-    """Models that screen together; `facts` and `sha256` as a `Model` has them, `screen` as a `Screener`.
+    """Models that screen together; `facts`, `sha256` and `seen` as a `Model` has them, `screen` as a `Screener`.
 
     The probability is that of the mean of the members' calibrated logits. It is not calibrated anew, and the
     ensemble's operating point is not measured before `python -m isic_screen evaluate` is run on it. Takes the models
@@ -58,6 +60,7 @@ class Ensemble:
         self.files = tuple(files)
         self.facts = _facts([model.facts for model in models], files)
         self.sha256 = " + ".join(model.sha256 for model in models)
+        self.seen = _seen_by_any(models)
         self._members = [Screener(model, device) for model in models]
 
     @classmethod
@@ -125,6 +128,12 @@ def _refuse_different_prevalences(members: Sequence[ModelFacts], files: Sequence
                 f"{files[0]} states a prevalence of {100 * members[0].prevalence:g} % and {file} one of "
                 f"{100 * facts.prevalence:g} %: their probabilities have no common scale. Give models of one."
             )
+
+
+def _seen_by_any(models: Sequence[Model]) -> SeenPhotos | None:
+    """None when one of them does not say."""
+    known = [model.seen for model in models if model.seen is not None]
+    return reduce(SeenPhotos.with_those_of, known) if len(known) == len(models) else None
 
 
 def _facts(members: Sequence[ModelFacts], files: Sequence[str]) -> EnsembleFacts:

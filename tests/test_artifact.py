@@ -91,7 +91,7 @@ BROKEN = {
         lambda data: _with_metadata(data, isic_screen=None),
         "not a model file of isic_screen",
     ),
-    "future format": (lambda data: _with_facts(data, format_version=99), "format version 99.*reads up to 7"),
+    "future format": (lambda data: _with_facts(data, format_version=99), "format version 99.*reads up to 8"),
     "facts no JSON": (lambda data: _with_metadata(data, isic_screen="{"), "facts about the model cannot be used"),
     "a fact missing": (lambda data: _with_facts(data, calibration=None), "missing or unknown: calibration"),
     "a fact too many": (lambda data: _with_facts(data, mood="good"), "missing or unknown: mood"),

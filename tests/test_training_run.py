@@ -2,9 +2,9 @@
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from isic_screen import Screener, load_model, open_photo
 from isic_screen.network import build_network
 from tests.conftest import ROOT, lesion
+from tests.training import Training, trained
 from train.run import main
 
 # A backbone that is small and needs no hub; the real one is trained in test_a_real_subset.
@@ -24,11 +25,6 @@ QUICK = [
 ]
 OUTPUTS = {"model.safetensors", "recipe.toml", "history.csv", "curves.png", "split.csv", "metrics.json"}
 OUTPUTS |= {"predictions.csv", "report.md", "figures", "checkpoint.safetensors"}
-
-
-def _train(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "train" / "run.py"), *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280)
 
 
 @pytest.fixture
@@ -52,7 +48,9 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(lesion_folder, cache, tmp_path_factory) -> Path:
     """A finished run on drawn lesions, cross-validated."""
     out = tmp_path_factory.mktemp("runs") / "first"
-    done = _train("--data", lesion_folder, "--out", out, "--cache", cache, *QUICK, "--set", "folds=3")
+    arguments = ["--data", lesion_folder, "--out", out, "--cache", cache, *QUICK, "--set", "folds=3"]
+    command = [sys.executable, str(ROOT / "train" / "run.py"), *map(str, arguments)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280)  # as users start it
     assert done.returncode == 0, done.stderr
     assert "epoch  train loss" in done.stderr
     return out
@@ -99,22 +97,22 @@ def test_out_of_fold_predictions_cover_every_image_once(run):
 
 
 def test_the_same_recipe_gives_the_same_auc_and_a_saved_split_is_kept(run, lesion_folder, cache, tmp_path):
-    done = _train(
+    done = trained(
         *("--data", lesion_folder, "--out", tmp_path / "again", "--cache", cache, "--split", run / "split.csv"), *QUICK
     )
-    assert done.returncode == 0, done.stderr
+    assert done.status == 0, done.said
     first, again = (pd.read_csv(out / "history.csv") for out in (run, tmp_path / "again"))
     pd.testing.assert_frame_equal(first.drop(columns="seconds"), again.drop(columns="seconds"))
     pd.testing.assert_frame_equal(pd.read_csv(run / "split.csv"), pd.read_csv(tmp_path / "again" / "split.csv"))
 
 
 def test_a_run_is_not_overwritten_and_a_resumed_one_agrees(run, lesion_folder, cache, tmp_path):
-    refused = _train("--data", lesion_folder, "--out", run, "--cache", cache, *QUICK, "--set", "folds=3")
-    assert refused.returncode == 2
-    assert "holds a run already" in refused.stderr
+    refused = trained("--data", lesion_folder, "--out", run, "--cache", cache, *QUICK, "--set", "folds=3")
+    assert refused.status == 2
+    assert "holds a run already" in refused.said
     before = load_model(run / "model.safetensors")
-    resumed = _train("--data", lesion_folder, "--out", run, "--cache", cache, *QUICK, "--set", "folds=3", "--resume")
-    assert resumed.returncode == 0, resumed.stderr
+    resumed = trained("--data", lesion_folder, "--out", run, "--cache", cache, *QUICK, "--set", "folds=3", "--resume")
+    assert resumed.status == 0, resumed.said
     after = load_model(run / "model.safetensors")
     assert after.facts.metrics == before.facts.metrics
     assert after.facts.calibration == before.facts.calibration
@@ -125,38 +123,33 @@ def test_a_run_is_not_overwritten_and_a_resumed_one_agrees(run, lesion_folder, c
 def test_a_run_killed_outright_resumes_to_the_same_result(run, lesion_folder, cache, tmp_path):
     out = tmp_path / "killed"
     arguments = ["--data", lesion_folder, "--out", out, "--cache", cache, *QUICK, "--set", "folds=3"]
-    killed = subprocess.Popen(
-        [sys.executable, str(ROOT / "train" / "run.py"), *map(str, arguments)], cwd=ROOT, stderr=subprocess.DEVNULL
-    )
-    deadline = time.monotonic() + 120
-    while not (out / "checkpoint.safetensors").exists() and killed.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.01)
-    killed.kill()
-    killed.wait()
+    running = Training(*arguments)
+    running.wait_for(out, "checkpoint.safetensors")
+    assert running.sent(signal.SIGKILL).status == -signal.SIGKILL
     assert (out / "checkpoint.safetensors").exists()
     assert not (out / "model.safetensors").exists()
 
-    resumed = _train(*arguments, "--resume")
-    assert resumed.returncode == 0, resumed.stderr
+    resumed = trained(*arguments, "--resume")
+    assert resumed.status == 0, resumed.said
     for name in ("metrics.json", "predictions.csv", "split.csv"):
         assert (out / name).read_text() == (run / name).read_text(), name
 
 
 def test_without_a_cache_the_backbone_runs_for_every_batch(run, lesion_folder, tmp_path):
-    done = _train(
+    done = trained(
         *("--data", lesion_folder, "--out", tmp_path / "uncached", "--cache", tmp_path / "cache"),
         *(*QUICK, "--set", "feature_views=0", "--set", "epochs=2"),
     )
-    assert done.returncode == 0, done.stderr
+    assert done.status == 0, done.said
     assert not (tmp_path / "cache").exists()
     assert pd.read_csv(tmp_path / "uncached" / "history.csv")["validation_auc"].max() > 0.9
 
 
 def test_the_papers_image_split_says_that_it_leaks(lesion_folder, cache, tmp_path):
     out = tmp_path / "leaky"
-    done = _train("--data", lesion_folder, "--out", out, "--cache", cache, *QUICK, "--set", "split=image")
-    assert done.returncode == 0, done.stderr
-    assert "This split leaks" in done.stderr
+    done = trained("--data", lesion_folder, "--out", out, "--cache", cache, *QUICK, "--set", "split=image")
+    assert done.status == 0, done.said
+    assert "This split leaks" in done.said
     assert "leak" in load_model(out / "model.safetensors").facts.metrics["basis"]
 
 
@@ -164,10 +157,10 @@ def test_a_corrupt_image_is_set_aside_and_training_goes_on(lesion_folder, cache,
     folder = shutil.copytree(lesion_folder, tmp_path / "data")
     (folder / "images" / "lesion-05.jpg").write_bytes(b"no photo")
     out = tmp_path / "out"
-    done = _train("--data", folder, "--out", out, "--cache", cache, *QUICK)
-    assert done.returncode == 0, done.stderr
-    assert "1 of 48 images cannot be read" in done.stderr
-    assert "lesion-05.jpg" in done.stderr
+    done = trained("--data", folder, "--out", out, "--cache", cache, *QUICK)
+    assert done.status == 0, done.said
+    assert "1 of 48 images cannot be read" in done.said
+    assert "lesion-05.jpg" in done.said
     assert load_model(out / "model.safetensors").facts.training["unreadable"] == 1
 
 
@@ -201,11 +194,14 @@ def test_an_output_that_cannot_be_written_is_a_sentence(lesion_folder, cache, tm
     assert "error: Not a directory" in said
 
 
-def test_a_device_that_is_not_there_is_a_sentence(lesion_folder, tmp_path, monkeypatch):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # hides one that is there
-    done = _train("--data", lesion_folder, "--out", tmp_path / "out", "--device", "cuda")
-    assert done.returncode == 2
-    assert "no CUDA device" in done.stderr
+def test_a_device_that_is_not_there_is_a_sentence(lesion_folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    arguments = ["--data", lesion_folder, "--out", tmp_path / "out", "--device", "cuda"]
+    monkeypatch.setattr("sys.argv", ["run.py", *map(str, arguments)])
+    with pytest.raises(SystemExit) as refused:
+        main()
+    assert refused.value.code == 2
+    assert "no CUDA device" in capsys.readouterr().err
 
 
 def test_a_device_of_no_kind_is_a_sentence(lesion_folder, tmp_path, refusal):
@@ -224,63 +220,46 @@ def test_a_real_subset_trains_end_to_end(shared_data, cache, tmp_path):
         (folder / "train" / f"{name}.jpg").symlink_to((shared_data / "isic2020" / "train" / f"{name}.jpg").resolve())
     chosen.to_csv(folder / "train.csv", index=False)
     out = tmp_path / "out"
-    done = _train(
+    done = trained(
         *("--data", folder, "--out", out, "--cache", cache, "--backbone", "tf_efficientnet_lite0"),
         *("--recipe", "paper", "--set", "feature_views=1", "--set", "epochs=3"),
     )
-    assert done.returncode == 0, done.stderr
+    assert done.status == 0, done.said
     photo = next((folder / "train").iterdir())
     assert 0 < Screener(load_model(out / "model.safetensors")).screen(open_photo(photo)).probability < 1
 
 
 FINE_TUNE = [
-    *(
-        "--set",
-        "input_size=64",
-        "--set",
-        "first_size=48",
-        "--set",
-        "train_size=64",
-        "--set",
-        "pixels=72",
-        "--set",
-        "folds=2",
-        "--set",
-        "hidden=16",
-    ),
-    *("--set", "epochs=2", "--set", "epoch_images=64", "--set", "batch_size=8", "--set", "learning_rate=2e-3"),
+    *("--set", "input_size=64", "--set", "first_size=48", "--set", "train_size=64", "--set", "pixels=72"),
+    *("--set", "epochs=2", "--set", "epoch_images=32", "--set", "batch_size=8", "--set", "learning_rate=2e-3"),
+    *("--set", "folds=2", "--set", "hidden=16"),
 ]
 
 
 def test_the_screen_recipe_is_the_default_and_a_killed_run_resumes_fold_by_fold(lesion_folder, cache, tmp_path):
     """One run in one go, another killed after its first fold: the same predictions and the same model file."""
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    done = _train("--data", lesion_folder, "--out", whole, "--cache", cache, *FINE_TUNE)
-    assert done.returncode == 0, done.stderr
+    done = trained("--data", lesion_folder, "--out", whole, "--cache", cache, *FINE_TUNE)
+    assert done.status == 0, done.said
     assert {path.name for path in whole.iterdir()} >= OUTPUTS
     facts = load_model(whole / "model.safetensors").facts
     assert facts.training["recipe"]["method"] == "fine-tune"
     assert facts.training["training_part"]["images"] == 48
     assert facts.metrics["basis"].startswith("2-fold")
     assert facts.training["calibrated_on"] == [lesion_folder.name]  # no isic2020 here: all sources, and it says so
-    assert "calibrating on all sources" in done.stderr
+    assert "calibrating on all sources" in done.said
     predictions = pd.read_csv(whole / "predictions.csv")
     assert len(predictions) == 48
     assert predictions["novelty"].between(0, 100, inclusive="neither").all()
     assert Screener(load_model(whole / "model.safetensors")).screen(lesion(3)).novelty > 0
 
-    command = [sys.executable, str(ROOT / "train" / "run.py"), "--data", str(lesion_folder), "--out", str(killed)]
-    with subprocess.Popen(
-        [*command, "--cache", str(cache), *FINE_TUNE], cwd=ROOT, stderr=subprocess.DEVNULL
-    ) as process:
-        deadline = time.monotonic() + 200
-        while not (killed / "folds" / "fold-1.csv").is_file() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        process.kill()
+    running = Training("--data", lesion_folder, "--out", killed, "--cache", cache, *FINE_TUNE)
+    running.wait_for(killed, "folds/fold-1.csv")
+    assert running.sent(signal.SIGKILL).status == -signal.SIGKILL
     assert not (killed / "model.safetensors").exists()
-    done = _train("--data", lesion_folder, "--out", killed, "--cache", cache, *FINE_TUNE, "--resume")
-    assert done.returncode == 0, done.stderr
-    assert "finished before" in done.stderr
+    done = trained("--data", lesion_folder, "--out", killed, "--cache", cache, *FINE_TUNE, "--resume")
+    assert done.status == 0, done.said
+    assert "finished before" in done.said
     resumed = pd.read_csv(killed / "predictions.csv")
     pd.testing.assert_frame_equal(resumed, predictions, rtol=1e-6)
 

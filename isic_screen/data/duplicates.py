@@ -1,24 +1,15 @@
 """Images that show the same photo twice, and the list of them that ISIC publishes."""
 
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
 
+from isic_screen.data.archive_ids import photo_name
 from isic_screen.data.csv_files import counted, listed, read_csv
 from isic_screen.errors import DataError
 
 DUPLICATES_NAME = "isic_2020_training_duplicates.csv"
-
-
-ARCHIVE_IMAGE = re.compile(r"(?:.*/)?(ISIC_\d{7})(?:_downsampled)?(?:\.\w+)?")
-
-
-def photo_name(image_id: str) -> str:
-    """The ISIC archive's id of an image, which is the same in every data set; other ids as they are."""
-    match = ARCHIVE_IMAGE.fullmatch(image_id)
-    return match[1] if match else image_id
 
 
 def find_duplicates(folder: Path) -> Path | None:

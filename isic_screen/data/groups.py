@@ -4,14 +4,10 @@ A row's own group is its patient, else its lesion, else its photo. Groups that h
 a table may know the patient of one photo of a lesion and not of the next, and a source what another does not.
 """
 
-import re
-
 import pandas as pd
 
-from isic_screen.data.duplicates import connected, photo_name
-
-# Ids of photos, patients and lesions of the ISIC archive and its challenges: they mean the same in every source.
-ARCHIVE_IDS = re.compile(r"(?:ISIC|IP|IL|HAM|BCN|MSK\d*)_\d{7}")
+from isic_screen.data.archive_ids import ARCHIVE_IDS, photo_name
+from isic_screen.data.duplicates import connected
 
 
 def groups_of(rows: pd.DataFrame) -> pd.Series:

@@ -6,16 +6,17 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from tqdm import tqdm
 
 from isic_screen.artifact import Model
 from isic_screen.batch import screen_shared
-from isic_screen.data.duplicates import photo_name
-from isic_screen.data.groups import ARCHIVE_IDS
-from isic_screen.data.tables import read_sources
+from isic_screen.data.archive_ids import ARCHIVE_IDS, photo_name
+from isic_screen.data.tables import DataSet, read_sources
 from isic_screen.ensemble import Ensemble
-from isic_screen.errors import DataError, PhotoError
+from isic_screen.errors import DataError, ModelFileError, PhotoError
 from isic_screen.evaluation.contact_sheet import save_worst
 from isic_screen.evaluation.report import write_report
 from isic_screen.evaluation.sharpness import with_sharpness
@@ -31,19 +32,36 @@ def evaluate_model(
     device: str | torch.device = "cpu",
     workers: int = 2,
     processes: Processes = ALONE,
+    unseen: bool = False,
 ) -> dict[str, Any]:
     """Write the evaluation report of `model` on the data sets in `folders` to `out`; returns its metrics.
 
     Several `processes` share the screening; only the main one reports, and the others return nothing.
-    An image that cannot be read is left out and named in the report. Raises DataError when none can be read, or the
-    data cannot, and OSError, before the first is screened, where `out` cannot be written.
+    With `unseen` the photos that the model was trained on are left out; otherwise the report counts them. An image that
+    cannot be read is left out and named in the report. Raises DataError when none can be read, or the data cannot,
+    ModelFileError when the file does not say which photos are `unseen`, and OSError, before the first is screened,
+    where `out` cannot be written.
     """
     data = read_sources(folders)
     notes = list(data.warnings)
+    rows = data.rows
+    seen = _seen(model, data)
+    if unseen:
+        if seen is None:
+            raise ModelFileError(
+                f"The file of {model.facts.name} {model.facts.version} does not say which photos it was trained on: "
+                "leave --unseen out, or train it again."
+            )
+        rows = rows[~seen]
+        if rows.empty:
+            raise DataError(f"The model was trained on all of these {len(seen):,} images: none is left to evaluate it.")
+        notes.append(f"{seen.sum():,} of {len(seen):,} images are left out, as the model was trained on them.")
+    elif said := _flattery(model, data, seen):
+        notes.append(said)
     if processes.main:
         out.mkdir(parents=True, exist_ok=True)
         TemporaryFile(dir=out).close()
-    paths = data.rows["path"].tolist()
+    paths = rows["path"].tolist()
     screener = model if isinstance(model, Ensemble) else Screener(model, device)
     found = screen_shared(screener, paths, processes, workers=workers)
     results = list(tqdm(found, total=len(paths), unit="image", disable=not processes.main))
@@ -55,17 +73,9 @@ def evaluate_model(
         raise DataError(f"None of the {len(paths)} images could be read. The first: {failures[0]}")
     if failures:
         notes.append(f"{len(failures)} of {len(paths)} images could not be read and are left out: {failures[:10]}")
-    trained_on = set(model.facts.training.get("table_sha256", {}).values())
-    if trained_on & set(data.hashes.values()):
-        notes.append("The model was trained on a data set with this very label table: these figures flatter it.")
-    elif (known := int(data.rows["image_id"].map(photo_name).str.fullmatch(ARCHIVE_IDS).sum())) and trained_on:
-        notes.append(
-            f"{known:,} of these images have ids of the ISIC archive. Where the model was trained on photos of the "
-            "archive, as the bundled one was, some may be among these, and the figures then flatter it."
-        )
     for note in notes:
         print(f"Warning: {note}", file=sys.stderr)
-    predictions = data.rows[[not isinstance(result, PhotoError) for result in results]].assign(
+    predictions = rows[[not isinstance(result, PhotoError) for result in results]].assign(
         logit=[screening.logit for screening in screenings],
         probability=[screening.probability for screening in screenings],
     )
@@ -89,3 +99,28 @@ def evaluate_model(
         notes=notes,
         model_line=model_line,
     )
+
+
+def _seen(model: Model | Ensemble, data: DataSet) -> npt.NDArray[np.bool_] | None:
+    """(N,): which images the model was trained on; None when its file does not say."""
+    return None if model.seen is None else model.seen.among(data.rows["image_id"].tolist(), data.rows["path"].tolist())
+
+
+def _flattery(model: Model | Ensemble, data: DataSet, seen: npt.NDArray[np.bool_] | None) -> str | None:
+    """What to say where the model was, or may have been, trained on images that it is evaluated on."""
+    if seen is not None:
+        return (
+            f"The model was trained on {seen.sum():,} of these {len(seen):,} images: the figures flatter it. "
+            "--unseen leaves them out."
+            if seen.any()
+            else None
+        )
+    trained_on = set(model.facts.training.get("table_sha256", {}).values())
+    if trained_on & set(data.hashes.values()):
+        return "The model was trained on a data set with this very label table: these figures flatter it."
+    if trained_on and (known := int(data.rows["image_id"].map(photo_name).str.fullmatch(ARCHIVE_IDS).sum())):
+        return (
+            f"{known:,} of these images have ids of the ISIC archive. Where the model was trained on photos of the "
+            "archive, some may be among these, and the figures then flatter it."
+        )
+    return None

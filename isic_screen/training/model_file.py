@@ -16,6 +16,7 @@ from isic_screen.evaluation.sharpness import with_sharpness
 from isic_screen.network import ScreenNet
 from isic_screen.novelty import Novelty
 from isic_screen.operating_point import DEFAULT_SENSITIVITY, SENSITIVITY_TARGETS, ThresholdTable
+from isic_screen.seen_photos import SeenPhotos
 from isic_screen.training.experiment import Setting
 from isic_screen.training.progress import say
 from isic_screen.training.recipe import Recipe
@@ -94,7 +95,9 @@ def finish(trained: Trained, data: DataSet, recipe: Recipe, about: dict[str, Any
         metrics={"basis": basis, **metrics},
         **about,
     )
-    save_model(out / MODEL_FILE, trained.network, facts, trained.novelty, bits=setting.bits)
+    # Those as well that only chose an epoch or were calibrated on.
+    seen = SeenPhotos.of(data.rows["image_id"].tolist(), data.rows["path"].tolist())
+    save_model(out / MODEL_FILE, trained.network, facts, trained.novelty, seen, bits=setting.bits)
     say(f"Wrote {out / MODEL_FILE}")
 
 
