@@ -36,7 +36,7 @@ from benchmarks.training_report import write_document
 
 SETTINGS = {
     "screen": [
-        *("folds=2", "epochs=3", "epoch_images=24", "batch_size=8", "hidden=16", "pixels=72", "learning_rate=2e-3"),
+        *("folds=2", "epochs=2", "epoch_images=24", "batch_size=8", "hidden=16", "pixels=72", "learning_rate=2e-3"),
         *("input_size=64", "first_size=48", "train_size=64", "backbone=tf_efficientnet_lite0"),
     ],
     "paper": ["folds=2", "epochs=3", "batch_size=8", "input_size=64", "feature_views=1", "learning_rate=3e-3"],

@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
 
 
-_LONGEST = ("test_training_survives.py", "test_earlier_runs.py", "test_training_run.py")
+_LONGEST = ("test_training_survives.py", "test_training_run.py", "test_processes.py", "test_earlier_runs.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

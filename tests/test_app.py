@@ -5,7 +5,6 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 import urllib.request
 import zipfile
 
@@ -14,6 +13,7 @@ from gradio_client import Client, handle_file
 
 from isic_screen import Screener, open_photo
 from tests.conftest import ROOT, lesion
+from tests.forks import run
 from tests.serving import running_app
 
 EXAMPLE = ROOT / "assets" / "examples" / "synthetic-irregular-lesion.jpg"
@@ -179,9 +179,7 @@ def test_a_model_that_cannot_be_loaded_is_a_sentence(content, sentence, tmp_path
     model = tmp_path / "model.safetensors"
     if content is not None:
         model.write_bytes(content)
-    done = subprocess.run(
-        [sys.executable, "app.py", "--model", str(model)], cwd=ROOT, capture_output=True, text=True, timeout=120
-    )
+    done = run("app.py", "--model", model)
     assert done.returncode == 2
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr

@@ -1,4 +1,4 @@
-"""`python -m isic_screen` as a user types it: in a process of its own, by exit status, standard output and error."""
+"""`python -m isic_screen` by exit status, standard output and error."""
 
 import csv
 import errno
@@ -22,13 +22,13 @@ from isic_screen.data.images import read_photo
 from isic_screen.errors import PhotoError
 from isic_screen.network import build_network
 from tests.conftest import ROOT, example_facts, lesion
+from tests.forks import run
 
 COLUMNS = ["file", "probability", "threshold", "flagged", "quality", "error"]
 
 
 def _run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "isic_screen", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)
+    return run("isic_screen", *arguments)
 
 
 def _rows(file: Path) -> list[dict[str, str]]:

@@ -16,18 +16,24 @@ from isic_screen.batch import screen_files, screen_shared
 from isic_screen.errors import ScreenError
 from isic_screen.processes import ALONE, Processes, device_named, launched
 from isic_screen.screener import Screener
+from tests import forks
 from tests.conftest import ROOT, lesion
+from tests.forks import PROGRAMS
 from tests.shared_work import JOBS
 
 QUICK = [
     *("--set", "input_size=64", "--set", "first_size=48", "--set", "train_size=64", "--set", "pixels=72"),
     *("--set", "epochs=2", "--set", "epoch_images=32", "--set", "batch_size=8"),
-    *("--set", "folds=2", "--set", "amp=false", "--set", "learning_rate=1e-4"),
+    *("--set", "folds=2", "--set", "amp=false", "--set", "learning_rate=1e-4", "--set", "from_teacher=false"),
 ]
 
 
 def _run(processes: int, *command: object, status: int = 0) -> str:
-    """What a command of this project says, by one process or by several."""
+    """What a command of this project says, by one process or by several, which a launcher starts."""
+    if processes == 1 and command[0] in PROGRAMS:
+        alone = forks.run(*command)
+        assert alone.returncode == status, alone.stderr
+        return alone.stderr
     launcher = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", str(processes)]
     launcher += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
     done = subprocess.run(
@@ -102,7 +108,7 @@ def photos(tmp_path_factory) -> Path:
 
 def test_two_processes_write_the_csv_that_one_writes_and_go_on_with_it(photos, tmp_path):
     one, two = tmp_path / "one.csv", tmp_path / "two.csv"
-    _run(1, "-m", "isic_screen", "screen", photos, "--csv", one, status=3)
+    _run(1, "isic_screen", "screen", photos, "--csv", one, status=3)
     # The launcher has a status of its own for a process that ends with any but 0.
     said = _run(2, "-m", "isic_screen", "screen", photos, "--csv", two, status=1)
     assert two.read_bytes() == one.read_bytes()

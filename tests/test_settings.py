@@ -1,16 +1,12 @@
 """What an operator may choose: options, variables, the login, and what is wrong with them."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 
 from isic_screen.artifact import BUNDLED_MODEL
 from isic_screen.serving import Login, read_settings
 from isic_screen.serving import settings as settings_module
 from isic_screen.serving.settings import SettingsError
-from tests.conftest import ROOT
+from tests.forks import run
 
 
 def test_without_options_or_variables_the_defaults_hold():
@@ -90,14 +86,7 @@ def test_a_password_is_never_shown():
     ],
 )
 def test_a_wrong_setting_ends_the_app_with_status_2(environment, sentence):
-    done = subprocess.run(
-        [sys.executable, "app.py"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        env={**os.environ, **environment},
-    )
+    done = run("app.py", environment=environment)
     assert done.returncode == 2
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr

@@ -13,8 +13,9 @@ from safetensors.torch import save_file
 
 from isic_screen import Screener, load_model, open_photo
 from isic_screen.network import build_network
+from tests import forks
 from tests.conftest import ROOT, lesion
-from tests.training import Training, trained
+from tests.forks import Fork
 from train.run import main
 
 # A backbone that is small and needs no hub; the real one is trained in test_a_real_subset.
@@ -25,6 +26,10 @@ QUICK = [
 ]
 OUTPUTS = {"model.safetensors", "recipe.toml", "history.csv", "curves.png", "split.csv", "metrics.json"}
 OUTPUTS |= {"predictions.csv", "report.md", "figures", "checkpoint.safetensors"}
+
+
+def _train(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return forks.run("train/run.py", *arguments)
 
 
 @pytest.fixture
@@ -97,22 +102,22 @@ def test_out_of_fold_predictions_cover_every_image_once(run):
 
 
 def test_the_same_recipe_gives_the_same_auc_and_a_saved_split_is_kept(run, lesion_folder, cache, tmp_path):
-    done = trained(
+    done = _train(
         *("--data", lesion_folder, "--out", tmp_path / "again", "--cache", cache, "--split", run / "split.csv"), *QUICK
     )
-    assert done.status == 0, done.said
+    assert done.returncode == 0, done.stderr
     first, again = (pd.read_csv(out / "history.csv") for out in (run, tmp_path / "again"))
     pd.testing.assert_frame_equal(first.drop(columns="seconds"), again.drop(columns="seconds"))
     pd.testing.assert_frame_equal(pd.read_csv(run / "split.csv"), pd.read_csv(tmp_path / "again" / "split.csv"))
 
 
 def test_a_run_is_not_overwritten_and_a_resumed_one_agrees(run, lesion_folder, cache, tmp_path):
-    refused = trained("--data", lesion_folder, "--out", run, "--cache", cache, *QUICK, "--set", "folds=3")
-    assert refused.status == 2
-    assert "holds a run already" in refused.said
+    refused = _train("--data", lesion_folder, "--out", run, "--cache", cache, *QUICK, "--set", "folds=3")
+    assert refused.returncode == 2
+    assert "holds a run already" in refused.stderr
     before = load_model(run / "model.safetensors")
-    resumed = trained("--data", lesion_folder, "--out", run, "--cache", cache, *QUICK, "--set", "folds=3", "--resume")
-    assert resumed.status == 0, resumed.said
+    resumed = _train("--data", lesion_folder, "--out", run, "--cache", cache, *QUICK, "--set", "folds=3", "--resume")
+    assert resumed.returncode == 0, resumed.stderr
     after = load_model(run / "model.safetensors")
     assert after.facts.metrics == before.facts.metrics
     assert after.facts.calibration == before.facts.calibration
@@ -123,33 +128,33 @@ def test_a_run_is_not_overwritten_and_a_resumed_one_agrees(run, lesion_folder, c
 def test_a_run_killed_outright_resumes_to_the_same_result(run, lesion_folder, cache, tmp_path):
     out = tmp_path / "killed"
     arguments = ["--data", lesion_folder, "--out", out, "--cache", cache, *QUICK, "--set", "folds=3"]
-    running = Training(*arguments)
+    running = Fork("train/run.py", *arguments)
     running.wait_for(out, "checkpoint.safetensors")
-    assert running.sent(signal.SIGKILL).status == -signal.SIGKILL
+    assert running.sent(signal.SIGKILL).returncode == -signal.SIGKILL
     assert (out / "checkpoint.safetensors").exists()
     assert not (out / "model.safetensors").exists()
 
-    resumed = trained(*arguments, "--resume")
-    assert resumed.status == 0, resumed.said
+    resumed = _train(*arguments, "--resume")
+    assert resumed.returncode == 0, resumed.stderr
     for name in ("metrics.json", "predictions.csv", "split.csv"):
         assert (out / name).read_text() == (run / name).read_text(), name
 
 
 def test_without_a_cache_the_backbone_runs_for_every_batch(run, lesion_folder, tmp_path):
-    done = trained(
+    done = _train(
         *("--data", lesion_folder, "--out", tmp_path / "uncached", "--cache", tmp_path / "cache"),
         *(*QUICK, "--set", "feature_views=0", "--set", "epochs=2"),
     )
-    assert done.status == 0, done.said
+    assert done.returncode == 0, done.stderr
     assert not (tmp_path / "cache").exists()
     assert pd.read_csv(tmp_path / "uncached" / "history.csv")["validation_auc"].max() > 0.9
 
 
 def test_the_papers_image_split_says_that_it_leaks(lesion_folder, cache, tmp_path):
     out = tmp_path / "leaky"
-    done = trained("--data", lesion_folder, "--out", out, "--cache", cache, *QUICK, "--set", "split=image")
-    assert done.status == 0, done.said
-    assert "This split leaks" in done.said
+    done = _train("--data", lesion_folder, "--out", out, "--cache", cache, *QUICK, "--set", "split=image")
+    assert done.returncode == 0, done.stderr
+    assert "This split leaks" in done.stderr
     assert "leak" in load_model(out / "model.safetensors").facts.metrics["basis"]
 
 
@@ -157,10 +162,10 @@ def test_a_corrupt_image_is_set_aside_and_training_goes_on(lesion_folder, cache,
     folder = shutil.copytree(lesion_folder, tmp_path / "data")
     (folder / "images" / "lesion-05.jpg").write_bytes(b"no photo")
     out = tmp_path / "out"
-    done = trained("--data", folder, "--out", out, "--cache", cache, *QUICK)
-    assert done.status == 0, done.said
-    assert "1 of 48 images cannot be read" in done.said
-    assert "lesion-05.jpg" in done.said
+    done = _train("--data", folder, "--out", out, "--cache", cache, *QUICK)
+    assert done.returncode == 0, done.stderr
+    assert "1 of 48 images cannot be read" in done.stderr
+    assert "lesion-05.jpg" in done.stderr
     assert load_model(out / "model.safetensors").facts.training["unreadable"] == 1
 
 
@@ -220,11 +225,11 @@ def test_a_real_subset_trains_end_to_end(shared_data, cache, tmp_path):
         (folder / "train" / f"{name}.jpg").symlink_to((shared_data / "isic2020" / "train" / f"{name}.jpg").resolve())
     chosen.to_csv(folder / "train.csv", index=False)
     out = tmp_path / "out"
-    done = trained(
+    done = _train(
         *("--data", folder, "--out", out, "--cache", cache, "--backbone", "tf_efficientnet_lite0"),
         *("--recipe", "paper", "--set", "feature_views=1", "--set", "epochs=3"),
     )
-    assert done.status == 0, done.said
+    assert done.returncode == 0, done.stderr
     photo = next((folder / "train").iterdir())
     assert 0 < Screener(load_model(out / "model.safetensors")).screen(open_photo(photo)).probability < 1
 
@@ -239,27 +244,27 @@ FINE_TUNE = [
 def test_the_screen_recipe_is_the_default_and_a_killed_run_resumes_fold_by_fold(lesion_folder, cache, tmp_path):
     """One run in one go, another killed after its first fold: the same predictions and the same model file."""
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    done = trained("--data", lesion_folder, "--out", whole, "--cache", cache, *FINE_TUNE)
-    assert done.status == 0, done.said
+    done = _train("--data", lesion_folder, "--out", whole, "--cache", cache, *FINE_TUNE)
+    assert done.returncode == 0, done.stderr
     assert {path.name for path in whole.iterdir()} >= OUTPUTS
     facts = load_model(whole / "model.safetensors").facts
     assert facts.training["recipe"]["method"] == "fine-tune"
     assert facts.training["training_part"]["images"] == 48
     assert facts.metrics["basis"].startswith("2-fold")
     assert facts.training["calibrated_on"] == [lesion_folder.name]  # no isic2020 here: all sources, and it says so
-    assert "calibrating on all sources" in done.said
+    assert "calibrating on all sources" in done.stderr
     predictions = pd.read_csv(whole / "predictions.csv")
     assert len(predictions) == 48
     assert predictions["novelty"].between(0, 100, inclusive="neither").all()
     assert Screener(load_model(whole / "model.safetensors")).screen(lesion(3)).novelty > 0
 
-    running = Training("--data", lesion_folder, "--out", killed, "--cache", cache, *FINE_TUNE)
+    running = Fork("train/run.py", "--data", lesion_folder, "--out", killed, "--cache", cache, *FINE_TUNE)
     running.wait_for(killed, "folds/fold-1.csv")
-    assert running.sent(signal.SIGKILL).status == -signal.SIGKILL
+    assert running.sent(signal.SIGKILL).returncode == -signal.SIGKILL
     assert not (killed / "model.safetensors").exists()
-    done = trained("--data", lesion_folder, "--out", killed, "--cache", cache, *FINE_TUNE, "--resume")
-    assert done.status == 0, done.said
-    assert "finished before" in done.said
+    done = _train("--data", lesion_folder, "--out", killed, "--cache", cache, *FINE_TUNE, "--resume")
+    assert done.returncode == 0, done.stderr
+    assert "finished before" in done.stderr
     resumed = pd.read_csv(killed / "predictions.csv")
     pd.testing.assert_frame_equal(resumed, predictions, rtol=1e-6)
 

@@ -12,7 +12,7 @@ import pytest
 from safetensors.torch import load_file
 
 from tests.conftest import ROOT, lesion
-from tests.training import Ended, Training, trained
+from tests.forks import Fork, run
 
 # The whole network, small enough to be trained in seconds. What is trained first, for it to start from, would be tested
 # no otherwise than itself; the twenty kills fall on both.
@@ -25,16 +25,26 @@ SMALL = [
 
 
 def _arguments(data: Path, folder: Path, *more: str) -> list[str]:
-    return ["--data", str(data), "--out", str(folder / "out"), "--cache", str(folder / "cache"), *SMALL, *more]
+    return [
+        "train/run.py",
+        "--data",
+        str(data),
+        "--out",
+        str(folder / "out"),
+        "--cache",
+        str(folder / "cache"),
+        *SMALL,
+        *more,
+    ]
 
 
-def _train(data: Path, folder: Path, *more: str, largest_file: int | None = None) -> Ended:
-    return trained(*_arguments(data, folder, *more), largest_file=largest_file)
+def _train(data: Path, folder: Path, *more: str, largest_file: int | None = None) -> subprocess.CompletedProcess[str]:
+    return run(*_arguments(data, folder, *more), largest_file=largest_file)
 
 
-def _stopped_at(pattern: str, data: Path, folder: Path, by: signal.Signals) -> Ended:
+def _stopped_at(pattern: str, data: Path, folder: Path, by: signal.Signals) -> subprocess.CompletedProcess[str]:
     """A run that is sent a signal as soon as a file is there."""
-    running = Training(*_arguments(data, folder))
+    running = Fork(*_arguments(data, folder))
     running.wait_for(folder, pattern)
     return running.sent(by)
 
@@ -44,7 +54,7 @@ def whole(lesion_folder, tmp_path_factory) -> Path:
     """The output of a run that nothing happened to."""
     folder = tmp_path_factory.mktemp("whole")
     done = _train(lesion_folder, folder)
-    assert done.status == 0, done.said
+    assert done.returncode == 0, done.stderr
     return folder / "out"
 
 
@@ -70,23 +80,23 @@ def test_twenty_kills_come_to_what_an_untouched_run_comes_to(tmp_path):
 
 def test_parts_that_are_trained_side_by_side_come_to_the_whole(lesion_folder, whole, tmp_path):
     parts = [("--only", "1"), ("--only", "2", "--only", "0")]
-    running = [Training(*_arguments(lesion_folder, tmp_path, "--resume", *part)) for part in parts]
+    running = [Fork(*_arguments(lesion_folder, tmp_path, "--resume", *part)) for part in parts]
     ended = [part.ended() for part in running]
-    told = [part.said for part in ended]
-    assert [part.status for part in ended] == [0, 0], told
+    told = [part.stderr for part in ended]
+    assert [part.returncode for part in ended] == [0, 0], told
     assert "Fold 2" not in told[0]
     assert "Fold 1" not in told[1]
     assert not (tmp_path / "out" / "model.safetensors").exists()
     done = _train(lesion_folder, tmp_path, "--resume")
-    assert done.status == 0, done.said
-    assert "AUC on training draws" not in done.said  # nothing was trained again
+    assert done.returncode == 0, done.stderr
+    assert "AUC on training draws" not in done.stderr  # nothing was trained again
     _assert_same(tmp_path / "out", whole)
 
 
 def test_a_part_that_is_not_there_is_a_sentence(lesion_folder, tmp_path):
     done = _train(lesion_folder, tmp_path, "--only", "3")
-    assert done.status == 2
-    assert "error: --only 3: the folds are 1 to 2, and 0 is the network on all images." in done.said
+    assert done.returncode == 2
+    assert "error: --only 3: the folds are 1 to 2, and 0 is the network on all images." in done.stderr
     assert not (tmp_path / "out").exists()
 
 
@@ -111,43 +121,43 @@ with print_result, patch.object(kill_training, "write_document"):
 )
 def test_who_is_asked_to_stop_says_how_to_go_on_and_goes_on(by, file, lesion_folder, whole, tmp_path):
     stopped = _stopped_at(file, lesion_folder, tmp_path, by)
-    assert stopped.status == 130, stopped.said
-    assert f"Stopped. Go on with --resume --out {tmp_path / 'out'}" in stopped.said
-    assert "Traceback" not in stopped.said
+    assert stopped.returncode == 130, stopped.stderr
+    assert f"Stopped. Go on with --resume --out {tmp_path / 'out'}" in stopped.stderr
+    assert "Traceback" not in stopped.stderr
     if by == signal.SIGINT:  # and by the other signal it is the same
         done = _train(lesion_folder, tmp_path, "--resume")
-        assert done.status == 0, done.said
+        assert done.returncode == 0, done.stderr
         _assert_same(tmp_path / "out", whole)
 
 
 def test_a_full_disk_is_a_sentence_and_the_run_goes_on_when_there_is_room(lesion_folder, whole, tmp_path):
     full = _train(lesion_folder, tmp_path, largest_file=100_000)
-    assert full.status == 2, full.said
-    (sentence,) = (line for line in full.said.splitlines() if line.startswith("error:"))
+    assert full.returncode == 2, full.stderr
+    (sentence,) = (line for line in full.stderr.splitlines() if line.startswith("error:"))
     assert "File too large" in sentence
     assert ".partial.npy" in sentence
     assert "--resume" in sentence
-    assert "Traceback" not in full.said
+    assert "Traceback" not in full.stderr
     assert not [path for path in tmp_path.rglob("*") if "unfinished" in path.name or path.name.startswith(".tmp")]
     done = _train(lesion_folder, tmp_path, "--resume")
-    assert done.status == 0, done.said
+    assert done.returncode == 0, done.stderr
     _assert_same(tmp_path / "out", whole)
 
 
 def test_a_checkpoint_stays_whole_when_the_disk_fills_up(lesion_folder, whole, tmp_path):
     killed = _stopped_at("out/folds/fold-1.safetensors", lesion_folder, tmp_path, signal.SIGKILL)
-    assert killed.status == -signal.SIGKILL
+    assert killed.returncode == -signal.SIGKILL
     checkpoint = tmp_path / "out" / "folds" / "fold-1.safetensors"
     before = checkpoint.read_bytes()
     full = _train(lesion_folder, tmp_path, "--resume", largest_file=2_000_000)
-    assert full.status == 2
-    (sentence,) = (line for line in full.said.splitlines() if line.startswith("error:"))
+    assert full.returncode == 2
+    (sentence,) = (line for line in full.stderr.splitlines() if line.startswith("error:"))
     assert "File too large" in sentence
     assert "fold-1.safetensors" in sentence
     assert not [path for path in tmp_path.rglob("*") if "unfinished" in path.name or path.name.startswith(".tmp")]
     assert checkpoint.read_bytes() == before
     done = _train(lesion_folder, tmp_path, "--resume")
-    assert done.status == 0, done.said
+    assert done.returncode == 0, done.stderr
     _assert_same(tmp_path / "out", whole)
 
 
@@ -170,24 +180,24 @@ def read_only(tmp_path) -> Path:
 def test_a_read_only_folder_is_a_sentence_before_the_work(lesion_folder, read_only, tmp_path):
     for option, of in (("--out", read_only / "out"), ("--cache", read_only / "cache")):
         done = _train(lesion_folder, tmp_path, option, str(of))
-        assert done.status == 2, done.said
-        (sentence,) = (line for line in done.said.splitlines() if line.startswith("error:"))
+        assert done.returncode == 2, done.stderr
+        (sentence,) = (line for line in done.stderr.splitlines() if line.startswith("error:"))
         assert str(read_only) in sentence
-        assert "Fold 1" not in done.said
-        assert "Traceback" not in done.said
+        assert "Fold 1" not in done.stderr
+        assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("change", ["another picture", "a label"])
 def test_data_that_changed_between_two_goes_are_refused(change, lesion_folder, tmp_path):
     data = shutil.copytree(lesion_folder, tmp_path / "data")
     killed = _stopped_at("out/folds/fold-1.safetensors", data, tmp_path, signal.SIGKILL)
-    assert killed.status == -signal.SIGKILL
+    assert killed.returncode == -signal.SIGKILL
     if change == "a label":
         table = data / "labels.csv"
         table.write_text(table.read_text().replace("lesion-00,patient-00,1", "lesion-00,patient-00,0"))
     else:
         lesion(99, dark=True).save(data / "images" / "lesion-07.jpg")
     done = _train(data, tmp_path, "--resume")
-    assert done.status == 2
-    assert "belongs to a run with another recipe or other data" in done.said
-    assert "Traceback" not in done.said
+    assert done.returncode == 2
+    assert "belongs to a run with another recipe or other data" in done.stderr
+    assert "Traceback" not in done.stderr
