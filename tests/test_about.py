@@ -39,6 +39,21 @@ def test_about_tells_the_figures_of_every_group(bundled_model):
     assert f"{without['value']:.3f}" in text
 
 
+def test_no_rate_of_a_group_is_rounded_to_all(bundled_model):
+    text = text_of(about(bundled_model, texts))
+    by = bundled_model.facts.metrics["sources"]["ham10000"]["subgroups"]["by"]
+    back = next(group for group in by["body site"] if group["label"] == "back")["sensitivity"]
+    assert (back["count"], back["total"]) == (323, 324)
+    assert "99.7\N{NARROW NO-BREAK SPACE}% (98 – 100)" in text
+    every = sum(
+        group["sensitivity"].get("count") == group["sensitivity"].get("total", 0)
+        for block in bundled_model.facts.metrics["sources"].values()
+        for groups in block["subgroups"]["by"].values()
+        for group in groups
+    )
+    assert text.count("100.0\N{NARROW NO-BREAK SPACE}% (") == every
+
+
 def test_what_was_left_out_for_the_area_stands_below_the_area(bundled_model):
     html = about(bundled_model, texts)
     names = re.findall(r'<th scope="row">(.*?)</th>', html)

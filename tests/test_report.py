@@ -101,6 +101,9 @@ def test_estimates_as_text():
     assert estimate({"value": 614.4, "low": 565.3, "high": 661.9}) == "614.4 (565.3 to 661.9)"
     assert estimate({"value": 0.00312, "low": 0.0, "high": 0.01}) == "0.0031 (0.0000 to 0.0100)"
     assert estimate(known | {"low": None, "high": None}) == "0.812 (no interval)"
+    nearly = {"value": 0.99979, "low": 0.99957, "high": 0.99996}
+    assert estimate(nearly) == "0.9998 (0.9996 to 0.9999)"  # 1.000 would say that none was missed
+    assert estimate({"value": 1.0, "low": 0.9990, "high": 1.0}) == "1.000 (0.999 to 1.000)"
     undefined = {"value": None, "low": None, "high": None, "reason": "nobody is flagged"}
     assert estimate(undefined) == "not defined: nobody is flagged"
 

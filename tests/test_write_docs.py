@@ -6,7 +6,7 @@ import re
 from benchmarks import training_report
 from tests.conftest import ROOT
 from train.card_tables import reference_block
-from train.write_docs import model_card, with_generated
+from train.write_docs import EVALUATION, REPORT, evaluation_report, model_card, with_generated
 
 
 def test_the_readme_is_as_its_command_writes_it(bundled_model):
@@ -27,6 +27,15 @@ def test_the_account_of_speed_is_as_its_command_writes_it(bundled_model):
 
 def test_the_model_card_is_as_its_command_writes_it(bundled_model):
     assert (ROOT / "assets" / "MODEL_CARD.md").read_text(encoding="utf-8") == model_card(bundled_model)
+
+
+def test_the_evaluation_report_is_as_its_command_writes_it(bundled_model):
+    text = REPORT.read_text(encoding="utf-8")
+    assert evaluation_report(text, bundled_model) == text
+    assert (
+        json.loads((EVALUATION / "metrics.json").read_text(encoding="utf-8")).items()
+        <= bundled_model.facts.metrics.items()
+    )
 
 
 def test_the_document_on_training_has_the_figures_of_its_benchmarks():

@@ -9,7 +9,7 @@ from typing import Any
 from benchmarks.speed_rows import SPEED, engine_rows, speed_rows, stage_rows
 from isic_screen.artifact import Model
 from isic_screen.evaluation.ablation import SHIPPED
-from isic_screen.evaluation.report import estimate, table
+from isic_screen.evaluation.report import estimate, rounded, table
 from isic_screen.operating_point import DEFAULT_SENSITIVITY, OperatingPoint, Proportion
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -178,7 +178,7 @@ def novelty_table() -> str:
             str(group["pictures"]),
             f"{group['refused_by_distance']} by distance, {group['refused_by_distance_or_quality']} with the quality checks",
             f"{group['doubtful_or_refused_by_distance']} by distance, {group['not_called_fit']} with the quality checks",
-            f"{group['auroc']:.3f}{mark}",
+            f"{rounded(group['auroc'])}{mark}",
         )
         for name, group, mark in others
     ]

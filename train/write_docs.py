@@ -3,8 +3,9 @@
     python train/write_docs.py
 
 Reads the bundled model file (its facts and the evaluation inside), the paper's results in train/paper.toml and the
-benchmarks' results. Writes assets/MODEL_CARD.md, and in README.md and docs/speed.md what stands between
-`<!-- generated: NAME -->` and `<!-- end -->`. A test checks that running it changes nothing.
+benchmarks' results. Writes assets/MODEL_CARD.md, assets/evaluation/report.md but for the notes of the run that stand at
+its top, and in README.md and docs/speed.md what stands between `<!-- generated: NAME -->` and `<!-- end -->`. A test
+checks that running it changes nothing.
 """
 
 import re
@@ -19,7 +20,7 @@ sys.path.insert(0, str(ROOT))  # run from a clone: the package is not installed
 from benchmarks.engine_kinds import STORED  # noqa: E402
 from isic_screen.artifact import Model, load_model  # noqa: E402
 from isic_screen.compression import HALF  # noqa: E402
-from isic_screen.evaluation.report import METRIC_LABELS, camera_line, estimate, table  # noqa: E402
+from isic_screen.evaluation.report import FIGURES, METRIC_LABELS, camera_line, estimate, report, table  # noqa: E402
 from isic_screen.network import InputSpec  # noqa: E402
 from isic_screen.operating_point import DEFAULT_SENSITIVITY  # noqa: E402
 from isic_screen.training.recipe import load_recipe  # noqa: E402
@@ -41,6 +42,7 @@ from train.card_tables import (  # noqa: E402
 
 WITH_GENERATED = (ROOT / "README.md", ROOT / "docs" / "speed.md")
 EVALUATION = ROOT / "assets" / "evaluation"
+REPORT = EVALUATION / "report.md"
 CORNERS_HARMLESS = 0.1
 """Drawn corners that change the mean logit by less than this, and hardly a decision, are not called a fault."""
 
@@ -49,6 +51,7 @@ def main() -> None:
     """Rewrite the files in place."""
     model = load_model()
     (ROOT / "assets" / "MODEL_CARD.md").write_text(model_card(model), encoding="utf-8")
+    REPORT.write_text(evaluation_report(REPORT.read_text(encoding="utf-8"), model), encoding="utf-8")
     for file in WITH_GENERATED:
         file.write_text(with_generated(file.read_text(encoding="utf-8"), model), encoding="utf-8")
 
@@ -70,6 +73,22 @@ def with_generated(text: str, model: Model) -> str:
         return f"<!-- generated: {match[1]} -->\n{parts[match[1]]}\n<!-- end -->"
 
     return re.sub(r"<!-- generated: (\w+) -->\n.*?<!-- end -->", fill, text, flags=re.DOTALL)
+
+
+def evaluation_report(text: str, model: Model) -> str:
+    """The report of the run that made the model, anew from the evaluation in the model file; its notes stay."""
+    facts = model.facts
+    notes = re.findall(r"^- (.+)$", text.split("\n## ")[0], flags=re.MULTILINE)
+    pictures = {
+        source: [
+            (label, f"figures/{source}_{stem}.png")
+            for stem, label in FIGURES.items()
+            if (EVALUATION / "figures" / f"{source}_{stem}.png").is_file()
+        ]
+        for source in facts.metrics["sources"]
+    }
+    title = f"{facts.name}: {facts.backbone}, evaluated by {facts.metrics['basis']}"
+    return report(facts.metrics, pictures, title, notes)
 
 
 def model_card(model: Model) -> str:
