@@ -95,6 +95,15 @@ def test_numbers_of_the_report_are_those_of_the_metrics(report):
     assert f"{recall:.3f}" in text.split("### Classification report: Uncalibrated")[1]
 
 
+def test_images_that_nothing_groups_are_not_called_patients(tmp_path, predictions, report):
+    metrics, text = written(tmp_path, predictions.assign(group=predictions["image_id"]))
+    assert metrics["overall"]["groups"] == 240
+    assert "240 images, no two known to be of one patient or lesion; " in text
+    assert "Intervals take the images as independent." in text
+    assert f"240 images of {report[1]['overall']['groups']} patients or lesions; " in report[2]
+    assert "independent." not in report[2]
+
+
 def test_estimates_as_text():
     known = {"value": 0.8123, "low": 0.7, "high": 0.9, "reason": None}
     assert estimate(known) == "0.812 (0.700 to 0.900)"

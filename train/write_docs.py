@@ -101,7 +101,7 @@ def model_card(model: Model) -> str:
             name,
             f"{counts['images']:,}",
             f"{counts['melanomas']:,}",
-            f"{counts['groups']:,}",
+            f"{counts['groups']:,}" if counts["groups"] < counts["images"] else "not known",
             training["table_sha256"][name],
         )
         for name, counts in training["sources"].items()
@@ -131,8 +131,9 @@ def model_card(model: Model) -> str:
 
 {table(("source", "images", "melanomas", "patients or lesions", "SHA-256 of its table"), sources)}
 
-The model was trained on all {training_part["images"]:,} images of {training_part["groups"]:,} patients or lesions \
-({training_part["melanomas"]:,} melanomas). How good it is was measured on twins of it: {facts.metrics["basis"]}.
+The model was trained on all {training_part["images"]:,} images ({training_part["melanomas"]:,} melanomas), in \
+{training_part["groups"]:,} groups: the images of a patient, or of a lesion where the patient is not known, or a single \
+image where neither is. How good it is was measured on twins of it: {facts.metrics["basis"]}.
 
 ## Evaluation
 

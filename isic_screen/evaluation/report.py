@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from isic_screen.evaluation.evaluation import COLUMNS, checked_predictions, evaluate
+from isic_screen.evaluation.figure_labels import images_by_group
 from isic_screen.evaluation.figure_style import save
 from isic_screen.evaluation.figures import evaluation_figures
 from isic_screen.evaluation.intervals import RESAMPLES
@@ -135,8 +136,8 @@ def _source_section(
     metrics = block["metrics"]
     return [
         f"## {source}",
-        f"{block['n']:,} images of {block['groups']:,} patients or lesions; {block['positives']:,} melanomas "
-        f"({100 * block['sample_prevalence']:.3g} %).",
+        f"{images_by_group(block)}; {block['positives']:,} melanomas ({100 * block['sample_prevalence']:.3g} %).",
+        "Intervals take the images as independent." if block["groups"] == block["n"] else "",
         table(("", "value (95 % interval)"), [(METRIC_LABELS[name], _cell(value)) for name, value in metrics.items()]),
         *_reasons(metrics.values()),
         camera_line(block),

@@ -53,7 +53,8 @@ def _network(backbone: str) -> str:
 
 def _source(name: str, counts: Mapping[str, int], texts: Texts) -> str:
     written = {key: localised(f"{count:,}", texts) for key, count in counts.items()}
-    return texts.SOURCE.format(source=escape(name), **written)
+    grouped = counts["groups"] < counts["images"]
+    return (texts.SOURCE if grouped else texts.SOURCE_UNGROUPED).format(source=escape(name), **written)
 
 
 def _auc(source: str, block: Mapping[str, Any], texts: Texts) -> str:

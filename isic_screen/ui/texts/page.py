@@ -152,6 +152,7 @@ class PageTexts:
     GROUP = "Group"
     GROUP_IMAGES = "Images (melanomas)"
     SOURCE = "{source}: {images} images, {melanomas} melanomas, {groups} patients or lesions"
+    SOURCE_UNGROUPED = "{source}: {images} images, {melanomas} melanomas, no two known to be of one patient or lesion"
     AUC = "{source}: {value} ({low} to {high}), {n} images, {positives} melanomas"
     NOT_STATED = "not stated in the model file"
 

@@ -161,6 +161,10 @@ class GermanPageTexts(PageTexts):
     GROUP = "Gruppe"
     GROUP_IMAGES = "Bilder (Melanome)"
     SOURCE = "{source}: {images} Bilder, {melanomas} Melanome, {groups} Patienten oder Läsionen"
+    SOURCE_UNGROUPED = (
+        "{source}: {images} Bilder, {melanomas} Melanome; von keinen zweien ist bekannt, dass sie von einem Patienten "
+        "oder einer Läsion sind"
+    )
     AUC = "{source}: {value} ({low} bis {high}), {n} Bilder, {positives} Melanome"
     NOT_STATED = "in der Modelldatei nicht angegeben"
 
