@@ -21,7 +21,9 @@ def titled(title: str, name: str) -> str:
 
 
 def sample(block: Block) -> str:
-    return f"{images_by_group(block)}, {block['positives']:,} melanomas"
+    # Of one image each: no room for more words above a square figure.
+    images = images_by_group(block) if block["groups"] < block["n"] else f"{block['n']:,} images, each its own group"
+    return f"{images}, {block['positives']:,} melanomas"
 
 
 def images_by_group(block: Block) -> str:
