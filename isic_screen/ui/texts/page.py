@@ -123,8 +123,8 @@ class PageTexts:
         "melanomas are as easy or hard to tell as those counted."
     )
     EVIDENCE = (
-        "Counted on {positives} melanomas and {negatives} other images of people the model had not seen ({basis}), "
-        "restated for a prevalence of {prevalence}."
+        "Counted on {positives} melanomas and {negatives} other images of people new to the network that was judged "
+        "({basis}), restated for a prevalence of {prevalence}."
     )
 
     PLOT_TITLE = "Precision and recall versus threshold"

@@ -132,8 +132,8 @@ class GermanPageTexts(PageTexts):
         "Melanome Ihrer Patienten so leicht oder schwer zu erkennen sind wie die gezählten."
     )
     EVIDENCE = (
-        "Gezählt an {positives} Melanomen und {negatives} anderen Bildern von Personen, die das Modell nicht kannte "
-        "({basis}), umgerechnet auf eine Prävalenz von {prevalence}."
+        "Gezählt an {positives} Melanomen und {negatives} anderen Bildern von Personen, die dem beurteilten Netz neu "
+        "waren ({basis}), umgerechnet auf eine Prävalenz von {prevalence}."
     )
 
     PLOT_TITLE = "Genauigkeit und Trefferquote je Schwelle"
