@@ -190,7 +190,7 @@ on a photo of a mole without a dermatoscope being stopped.**
 ### Does the heat map mean anything?
 
 {result_of("heat_map_sanity")["conclusion"]} (`python -m benchmarks.heat_map_sanity`, which looks at each photo \
-as it is{_shown_map(facts.input.views)})
+as it is{_shown_map(facts.input.views)}. The photos are training photos of the shipped model.)
 
 ## Thresholds
 
