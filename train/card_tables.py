@@ -124,10 +124,12 @@ def same_lesion_line() -> str:
         for source, count in torn.items()
     )
     return (
-        f"Some photos show one lesion though no table says so: {len(found['pairs'])} pairs were found, point by point, by "
-        f"`python -m benchmarks.same_lesion` (which finds {tried['of_them_taken_for_the_same']:,} of "
-        f"{tried['pairs_of_one_lesion']:,} known pairs of one lesion, and takes {tried['of_them_taken_for_one']} of "
-        f"{tried['pairs_of_two_lesions']:,} of two for one). With such a partner in another fold: {sources}."
+        f"Some photos show one lesion though no table says so: {len(found['pairs'])} pairs were found by "
+        "`python -m benchmarks.same_lesion`, which compares point by point each photo with the few that look most alike to "
+        f"the model. (The comparison takes {tried['of_them_taken_for_the_same']:,} of {tried['pairs_of_one_lesion']:,} "
+        f"known pairs of one lesion for one, and {tried['of_them_taken_for_one']} of {tried['pairs_of_two_lesions']:,} "
+        "random pairs of two; what does not look alike to the model is never compared, so that there may be more.) With "
+        f"such a partner in another fold: {sources}."
     )
 
 
