@@ -159,9 +159,10 @@ By sex, age, site, skin tone, camera and sharpness: [evaluation/report.md](evalu
 
 ### What each choice is worth
 
-On the same folds: AUC, and in brackets the difference to another entry (* where its 95 % interval leaves out 0; all \
-intervals are in [ABLATION.md](ABLATION.md)), mean of the folds; the figures above are of all folds' calibrated \
-probabilities at once, and differ by a few thousandths. `paper`, and from `base` on all but \
+On the same folds: AUC, and in brackets the difference to another entry (* where its 95 % interval leaves out 0, as some do \
+by chance; all intervals are in [ABLATION.md](ABLATION.md)), mean of the folds; the figures above are of all folds' calibrated \
+probabilities at once, and differ by a few thousandths. The recipes and members of the shipped model were chosen by such \
+figures on these same folds, so that they flatter it a little. `paper`, and from `base` on all but \
 `larger-backbone`, are of the smaller EfficientNet-Lite0. *Camera told*: AUC with which a linear probe on the features tells 6000x4000 originals among benign photos; \
 0.5 would mean that it cannot.
 
@@ -197,14 +198,16 @@ as it is{_shown_map(facts.input.views)}. The photos are training photos of the s
 {threshold_table(model)}
 
 Sensitivity and specificity are counted on the same held-out predictions that the thresholds were chosen on; intervals \
-are Wilson's.
+are Wilson's, which take images as independent. Intervals by patient are in the \
+evaluation's `metrics.json`.
 
 ## Against the paper
 
 {results_table(model)}
 
-The paper split by image, so that patients stood on both sides, and measured on the full set at 1.8 % melanomas. The \
-two columns are therefore not a contest: ours is measured on few benign images, and on no patient it saw.
+The paper split by image, so that patients stood on both sides, and measured on a fifth of the full set, at 1.8 % \
+melanomas. The two columns are therefore not a contest: ours is measured on few benign images, and on no patient that the \
+judged network saw.
 
 ## Figures
 
