@@ -148,17 +148,20 @@ def conclusion(result: dict[str, Any]) -> str:
         for test, block in (("where its heat lies", energy), ("what removing its hottest pixels does", falls))
         if (block["map_minus"]["disc"]["low"] or 0) > 0
     ]
+    # Not the baselines' own means: these are over other photos, where the map may be empty.
     inside = "; ".join(
-        f"{_verdict(energy['map_minus'][name])} {WITH_ARTICLE[name]} ({_percent(energy[name])})"
+        f"{_verdict(energy['map_minus'][name])} {WITH_ARTICLE[name]} ({_points(energy['map_minus'][name])})"
         for name in ENERGY_BASELINES
     )
+    empty = result["empty_maps"]
     lost = "; ".join(
         f"{_verdict(falls['map_minus'][name])} {WITH_ARTICLE[name]} ({_short(falls[name]['value'])})"
         for name in FALL_BASELINES
     )
     return (
         f"The heat map beats a centred disc on {' and '.join(won) or 'neither test'}, by paired 95 % intervals. "
-        f"Share of its heat inside the lesion: {_percent(energy['map'])}; {inside}. "
+        f"It is empty for {empty['all']} of {energy['uniform']['n']} photos, {empty['melanoma']} of them melanomas. "
+        f"Share of its heat inside the lesion, of the others: {_percent(energy['map'])}; on the same photos {inside}. "
         f"Mean fall of a melanoma's logit without its hottest pixels: {_short(falls['map']['value'])}; {lost}. "
         f"Its rank correlation with the map of a randomised head is {similar['random_head']}, with that of a wholly "
         f"randomised network {similar['random_network']}."
@@ -220,6 +223,11 @@ def _verdict(difference: dict[str, Any]) -> str:
 
 def _percent(measured: dict[str, Any]) -> str:
     return "undefined" if measured["value"] is None else f"{100 * measured['value']:.0f} %"
+
+
+def _points(difference: dict[str, Any]) -> str:
+    value = difference["value"]
+    return "undefined" if value is None else f"{100 * value:+.0f} points"
 
 
 def _short(value: float | None) -> str:

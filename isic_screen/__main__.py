@@ -76,7 +76,11 @@ def _parser() -> argparse.ArgumentParser:
         "--data", action="append", required=True, type=Path, metavar="DIR", help="a data set; repeat it for several"
     )
     evaluate.add_argument("--out", required=True, type=Path, metavar="DIR", help="where the report goes")
-    evaluate.add_argument("--unseen", action="store_true", help="leave out photos that the model was trained on")
+    evaluate.add_argument(
+        "--unseen",
+        action="store_true",
+        help="leave out photos that the model was trained on, and others of their patients and lesions",
+    )
     evaluate.set_defaults(run=_evaluate)
 
     for command in (screen, evaluate):

@@ -22,7 +22,7 @@ from isic_screen.errors import DataError
 @dataclass(frozen=True)
 class SeenPhotos:
     """`marks` are int64 (N,), rising: eight bytes of a SHA-256 each, which chance gives to two of a million photos
-    once in ten million sets of them (birthday bound: n^2 / 2^65)."""
+    once in 37 million sets of them (birthday bound: n^2 / 2^65)."""
 
     marks: Tensor
 

@@ -39,6 +39,27 @@ def test_about_tells_the_figures_of_every_group(bundled_model):
     assert f"{without['value']:.3f}" in text
 
 
+def test_images_of_a_source_that_names_nobody_are_not_called_patients(bundled_model):
+    text = text_of(about(bundled_model, texts))
+    assert "isic2017: 2,146 images, 400 melanomas, no two known to be of one patient or lesion" in text
+    assert "isic2020: 908 images, 464 melanomas, 624 patients or lesions" in text
+
+
+def test_no_rate_of_a_group_is_rounded_to_all(bundled_model):
+    text = text_of(about(bundled_model, texts))
+    by = bundled_model.facts.metrics["sources"]["ham10000"]["subgroups"]["by"]
+    back = next(group for group in by["body site"] if group["label"] == "back")["sensitivity"]
+    assert (back["count"], back["total"]) == (323, 324)
+    assert "99.7\N{NARROW NO-BREAK SPACE}% (98 – 100)" in text
+    every = sum(
+        group["sensitivity"].get("count") == group["sensitivity"].get("total", 0)
+        for block in bundled_model.facts.metrics["sources"].values()
+        for groups in block["subgroups"]["by"].values()
+        for group in groups
+    )
+    assert text.count("100.0\N{NARROW NO-BREAK SPACE}% (") == every
+
+
 def test_what_was_left_out_for_the_area_stands_below_the_area(bundled_model):
     html = about(bundled_model, texts)
     names = re.findall(r'<th scope="row">(.*?)</th>', html)
@@ -50,6 +71,7 @@ def test_what_was_left_out_for_the_area_stands_below_the_area(bundled_model):
 def test_about_has_german_numbers_and_german_commas(bundled_model):
     text = text_of(about(bundled_model, German()))
     assert "ham10000: 10.015 Bilder, 1.113 Melanome, 7.470 Patienten oder Läsionen" in text
+    assert "isic2017: 2.146 Bilder, 400 Melanome; von keinen zweien ist bekannt" in text
     auc = bundled_model.facts.metrics["sources"]["isic2020"]["metrics"]["roc_auc"]
     value, low, high = (f"{auc[name]:.3f}".replace(".", ",") for name in ("value", "low", "high"))
     assert f"isic2020: {value} ({low} bis {high}), 908 Bilder, 464 Melanome" in text

@@ -12,6 +12,7 @@ from PIL import Image
 
 from isic_screen.evaluation.bands import MIN_FLAGGED, Bands
 from isic_screen.evaluation.evaluation import evaluate
+from isic_screen.evaluation.figure_labels import sample
 from isic_screen.evaluation.figure_style import percent, save
 from isic_screen.evaluation.figures import evaluation_figures, learning_curves, save_curves
 from isic_screen.evaluation.metrics import roc_auc
@@ -84,6 +85,11 @@ def test_all_figures_are_drawn_and_name_the_sample(figures_and_block):
         assert f"{block['n']} images of {block['groups']} patients or lesions, {block['positives']} melanomas" in said(
             figure
         )
+
+
+def test_images_that_nothing_groups_are_not_called_patients(figures_and_block):
+    block = figures_and_block[1] | {"n": 2146, "groups": 2146, "positives": 400}
+    assert sample(block) == "2,146 images, each its own group, 400 melanomas"
 
 
 def test_roc_tells_the_auc_and_the_shipped_operating_points(figures_and_block):

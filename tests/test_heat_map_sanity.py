@@ -1,3 +1,4 @@
+import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -7,6 +8,7 @@ import torch
 from PIL import Image
 
 from benchmarks import heat_map_sanity as command
+from benchmarks.measure import RESULTS
 from isic_screen.evaluation.heat_map_sanity import (
     ENERGY_BASELINES,
     FALL_BASELINES,
@@ -203,7 +205,7 @@ def test_an_empty_map_is_counted_and_left_out(network):
     result = summarise(pd.DataFrame(measured).assign(target=[1, 0], group=[0, 1]))
     assert result["empty_maps"] == {"all": 2, "melanoma": 1, "other": 1}
     assert result["energy_inside"]["all"]["map"]["value"] is None
-    assert "undefined; not comparable with an even map" in command.conclusion(result)
+    assert "undefined; on the same photos not comparable with an even map (undefined)" in command.conclusion(result)
 
 
 def test_estimates_leave_out_what_is_undefined_and_draw_whole_lesions():
@@ -223,10 +225,11 @@ def _result(energy_low: float, fall_low: float) -> dict:
     """A made-up result whose differences from every baseline have these lower ends, and 0.2 for their upper ones."""
 
     def block(low, baselines):
-        means = {name: {"value": 0.5} for name in ("map", *baselines)}
-        return {**means, "map_minus": {name: {"value": 0, "low": low, "high": 0.2} for name in baselines}}
+        means = {name: {"value": 0.5, "n": 200} for name in ("map", *baselines)}
+        return {**means, "map_minus": {name: {"value": 0.12, "low": low, "high": 0.2} for name in baselines}}
 
     return {
+        "empty_maps": {"all": 76, "melanoma": 3, "other": 73},
         "energy_inside": {"all": block(energy_low, ENERGY_BASELINES)},
         "perturbation": {"mean_fall": block(fall_low, FALL_BASELINES)},
         "similarity": {name: {"value": -0.001} for name in ("random_head", "random_network")},
@@ -238,7 +241,8 @@ def test_the_conclusion_is_read_from_the_intervals():
     assert "centred disc on where its heat lies, by" in command.conclusion(_result(0.1, -0.1))
     assert "centred disc on what removing its hottest pixels does, by" in command.conclusion(_result(-0.1, 0.1))
     text = command.conclusion(_result(0.1, -0.1))
-    assert "more than an even map (50 %)" in text
+    assert "empty for 76 of 200 photos, 3 of them melanomas" in text
+    assert "of the others: 50 %; on the same photos more than an even map (+12 points)" in text
     assert "not measurably different from random pixels (0.50)" in text
     assert "randomised head is 0.00" in text
 
@@ -265,3 +269,14 @@ def test_a_mask_with_a_palette_reads_as_a_grey_one_does(tmp_path):
     for name, mask in (("grey", grey), ("palette", palette)):
         mask.save(tmp_path / f"{name}.png")
         assert command.read_outline(tmp_path / f"{name}.png").tolist() == [[False, False, True, True]]
+
+
+def test_what_the_map_is_compared_with_is_of_the_same_photos():
+    """Means over all photos would be set beside that of the photos with a map, and their order could be another."""
+    result = json.loads((RESULTS / "heat_map_sanity.json").read_text(encoding="utf-8"))
+    energy = result["energy_inside"]["all"]
+    assert energy["map"]["value"] > energy["disc"]["value"]
+    assert energy["map_minus"]["disc"]["n"] == energy["map"]["n"] < energy["disc"]["n"]
+    assert energy["map_minus"]["disc"]["value"] < 0
+    assert "not measurably different from a centred disc (-2 points)" in result["conclusion"]
+    assert command.conclusion(result) == result["conclusion"]

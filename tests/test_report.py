@@ -95,12 +95,24 @@ def test_numbers_of_the_report_are_those_of_the_metrics(report):
     assert f"{recall:.3f}" in text.split("### Classification report: Uncalibrated")[1]
 
 
+def test_images_that_nothing_groups_are_not_called_patients(tmp_path, predictions, report):
+    metrics, text = written(tmp_path, predictions.assign(group=predictions["image_id"]))
+    assert metrics["overall"]["groups"] == 240
+    assert "240 images, no two known to be of one patient or lesion; " in text
+    assert "Intervals take the images as independent." in text
+    assert f"240 images of {report[1]['overall']['groups']} patients or lesions; " in report[2]
+    assert "independent." not in report[2]
+
+
 def test_estimates_as_text():
     known = {"value": 0.8123, "low": 0.7, "high": 0.9, "reason": None}
     assert estimate(known) == "0.812 (0.700 to 0.900)"
     assert estimate({"value": 614.4, "low": 565.3, "high": 661.9}) == "614.4 (565.3 to 661.9)"
     assert estimate({"value": 0.00312, "low": 0.0, "high": 0.01}) == "0.0031 (0.0000 to 0.0100)"
     assert estimate(known | {"low": None, "high": None}) == "0.812 (no interval)"
+    nearly = {"value": 0.99979, "low": 0.99957, "high": 0.99996}
+    assert estimate(nearly) == "0.9998 (0.9996 to 0.9999)"  # 1.000 would say that none was missed
+    assert estimate({"value": 1.0, "low": 0.9990, "high": 1.0}) == "1.000 (0.999 to 1.000)"
     undefined = {"value": None, "low": None, "high": None, "reason": "nobody is flagged"}
     assert estimate(undefined) == "not defined: nobody is flagged"
 

@@ -90,6 +90,25 @@ def test_an_evaluation_counts_them_and_leaves_them_out_when_it_is_told_to(
     np.testing.assert_allclose(both["probability_x"], both["probability_y"], rtol=1e-4)
 
 
+def test_other_photos_of_the_same_patients_are_not_unseen(lite0, lesion_folder, tmp_path, capsys):
+    rows = read_sources([lesion_folder]).rows
+    known = rows.iloc[11:30]  # the first of them is the second photo of its patient
+    assert rows["patient"].iloc[10] == rows["patient"].iloc[11]
+    seen = SeenPhotos.of(known["image_id"].tolist(), known["path"].tolist())
+    save_model(tmp_path / "model.safetensors", lite0, example_facts(lite0), None, seen)
+    command = ["evaluate", "--data", str(lesion_folder), "--model", str(tmp_path / "model.safetensors"), "--out"]
+    assert main([*command, str(tmp_path / "all")]) == 0
+    said = "trained on 19 of these 48 images, and on others of the patients or lesions of 1 more"
+    assert said in capsys.readouterr().err
+    assert main([*command, str(tmp_path / "new"), "--unseen"]) == 0
+    report = (tmp_path / "new" / "report.md").read_text()
+    assert "19 of 48 images are left out" in report
+    assert "Left out as well, as it was trained on others of the same patients or lesions: 1." in report
+    new = pd.read_csv(tmp_path / "new" / "predictions.csv")
+    assert len(new) == 28
+    assert not set(new["group"]) & set(known["group"])
+
+
 def test_an_evaluation_on_new_photos_says_nothing(trained_on_half, lesion_folder, tmp_path, capsys):
     data = tmp_path / "new"
     (data / "images").mkdir(parents=True)

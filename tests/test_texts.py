@@ -104,3 +104,11 @@ def test_every_fault_of_a_file_is_translated():
     empty = German().fault("The file is empty (0 bytes). Choose a photo.")
     assert empty == "Die Datei ist leer (0 Bytes). Wählen Sie ein Foto."
     assert German().fault("Something new.") == "Something new."
+
+
+def test_nobody_is_said_to_be_new_to_a_model_that_was_trained_on_them(bundled_model):
+    """The counts are of its twins in cross-validation; the model itself was trained on all images."""
+    training = bundled_model.facts.training
+    assert training["training_part"]["images"] == sum(source["images"] for source in training["sources"].values())
+    assert "new to the network that was judged" in Texts.EVIDENCE
+    assert "dem beurteilten Netz neu" in German.EVIDENCE

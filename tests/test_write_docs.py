@@ -2,11 +2,14 @@
 
 import json
 import re
+import tomllib
 
 from benchmarks import training_report
+from benchmarks.training_report import CHALLENGE
+from isic_screen.evaluation.ablation import table_of
 from tests.conftest import ROOT
-from train.card_tables import reference_block
-from train.write_docs import model_card, with_generated
+from train.card_tables import reference_block, result_of
+from train.write_docs import EVALUATION, REPORT, evaluation_report, model_card, with_generated
 
 
 def test_the_readme_is_as_its_command_writes_it(bundled_model):
@@ -27,6 +30,42 @@ def test_the_account_of_speed_is_as_its_command_writes_it(bundled_model):
 
 def test_the_model_card_is_as_its_command_writes_it(bundled_model):
     assert (ROOT / "assets" / "MODEL_CARD.md").read_text(encoding="utf-8") == model_card(bundled_model)
+
+
+def test_the_evaluation_report_is_as_its_command_writes_it(bundled_model):
+    text = REPORT.read_text(encoding="utf-8")
+    assert evaluation_report(text, bundled_model) == text
+    assert (
+        json.loads((EVALUATION / "metrics.json").read_text(encoding="utf-8")).items()
+        <= bundled_model.facts.metrics.items()
+    )
+
+
+def test_the_ablation_is_as_its_command_writes_it():
+    results = json.loads((ROOT / "assets" / "ablation.json").read_text(encoding="utf-8"))
+    assert (ROOT / "assets" / "ABLATION.md").read_text(encoding="utf-8") == table_of(results)
+
+
+def test_numbers_typed_into_the_readme_are_those_of_the_model_file(bundled_model):
+    """Those of tables are written by a command; these sentences are not."""
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    sources = bundled_model.facts.training["sources"]
+    images = bundled_model.facts.training["training_part"]["images"]
+    assert f"fine-tuned on {images:,} dermoscopy images of three sources" in readme
+    assert f"({sources['isic2020']['images']:,} of its {CHALLENGE:,} images)" in readme
+    assert f"they hold at its prevalence, {100 * bundled_model.facts.prevalence:g} % in the bundled model" in readme
+    close_ups = result_of("skin_photos")["not dermoscopy"]["close-ups of skin"]
+    assert "more than half of the close-ups look familiar" in readme
+    assert close_ups["doubtful_or_refused_by_distance"] < close_ups["pictures"] / 2
+
+
+def test_the_paper_is_quoted_with_the_size_of_what_it_measured(bundled_model):
+    """It measured on its validation part, a fifth of the set."""
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    paper = tomllib.loads((ROOT / "train" / "paper.toml").read_text(encoding="utf-8"))
+    assert round(CHALLENGE / paper["images"]) == 5
+    for text in (readme, model_card(bundled_model)):
+        assert "measured on a fifth of the full set" in text
 
 
 def test_the_document_on_training_has_the_figures_of_its_benchmarks():

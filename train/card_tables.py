@@ -9,7 +9,7 @@ from typing import Any
 from benchmarks.speed_rows import SPEED, engine_rows, speed_rows, stage_rows
 from isic_screen.artifact import Model
 from isic_screen.evaluation.ablation import SHIPPED
-from isic_screen.evaluation.report import estimate, table
+from isic_screen.evaluation.report import estimate, rounded, table
 from isic_screen.operating_point import DEFAULT_SENSITIVITY, OperatingPoint, Proportion
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -124,10 +124,12 @@ def same_lesion_line() -> str:
         for source, count in torn.items()
     )
     return (
-        f"Some photos show one lesion though no table says so: {len(found['pairs'])} pairs were found, point by point, by "
-        f"`python -m benchmarks.same_lesion` (which finds {tried['of_them_taken_for_the_same']:,} of "
-        f"{tried['pairs_of_one_lesion']:,} known pairs of one lesion, and takes {tried['of_them_taken_for_one']} of "
-        f"{tried['pairs_of_two_lesions']:,} of two for one). With such a partner in another fold: {sources}."
+        f"Some photos show one lesion though no table says so: {len(found['pairs'])} pairs were found by "
+        "`python -m benchmarks.same_lesion`, which compares point by point each photo with the few that look most alike to "
+        f"the model. (The comparison takes {tried['of_them_taken_for_the_same']:,} of {tried['pairs_of_one_lesion']:,} "
+        f"known pairs of one lesion for one, and {tried['of_them_taken_for_one']} of {tried['pairs_of_two_lesions']:,} "
+        "random pairs of two; what does not look alike to the model is never compared, so that there may be more.) With "
+        f"such a partner in another fold: {sources}."
     )
 
 
@@ -178,7 +180,7 @@ def novelty_table() -> str:
             str(group["pictures"]),
             f"{group['refused_by_distance']} by distance, {group['refused_by_distance_or_quality']} with the quality checks",
             f"{group['doubtful_or_refused_by_distance']} by distance, {group['not_called_fit']} with the quality checks",
-            f"{group['auroc']:.3f}{mark}",
+            f"{rounded(group['auroc'])}{mark}",
         )
         for name, group, mark in others
     ]

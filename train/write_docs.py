@@ -3,8 +3,9 @@
     python train/write_docs.py
 
 Reads the bundled model file (its facts and the evaluation inside), the paper's results in train/paper.toml and the
-benchmarks' results. Writes assets/MODEL_CARD.md, and in README.md and docs/speed.md what stands between
-`<!-- generated: NAME -->` and `<!-- end -->`. A test checks that running it changes nothing.
+benchmarks' results. Writes assets/MODEL_CARD.md, assets/evaluation/report.md but for the notes of the run that stand at
+its top, and in README.md and docs/speed.md what stands between `<!-- generated: NAME -->` and `<!-- end -->`. A test
+checks that running it changes nothing.
 """
 
 import re
@@ -19,7 +20,7 @@ sys.path.insert(0, str(ROOT))  # run from a clone: the package is not installed
 from benchmarks.engine_kinds import STORED  # noqa: E402
 from isic_screen.artifact import Model, load_model  # noqa: E402
 from isic_screen.compression import HALF  # noqa: E402
-from isic_screen.evaluation.report import METRIC_LABELS, camera_line, estimate, table  # noqa: E402
+from isic_screen.evaluation.report import FIGURES, METRIC_LABELS, camera_line, estimate, report, table  # noqa: E402
 from isic_screen.network import InputSpec  # noqa: E402
 from isic_screen.operating_point import DEFAULT_SENSITIVITY  # noqa: E402
 from isic_screen.training.recipe import load_recipe  # noqa: E402
@@ -41,6 +42,7 @@ from train.card_tables import (  # noqa: E402
 
 WITH_GENERATED = (ROOT / "README.md", ROOT / "docs" / "speed.md")
 EVALUATION = ROOT / "assets" / "evaluation"
+REPORT = EVALUATION / "report.md"
 CORNERS_HARMLESS = 0.1
 """Drawn corners that change the mean logit by less than this, and hardly a decision, are not called a fault."""
 
@@ -49,6 +51,7 @@ def main() -> None:
     """Rewrite the files in place."""
     model = load_model()
     (ROOT / "assets" / "MODEL_CARD.md").write_text(model_card(model), encoding="utf-8")
+    REPORT.write_text(evaluation_report(REPORT.read_text(encoding="utf-8"), model), encoding="utf-8")
     for file in WITH_GENERATED:
         file.write_text(with_generated(file.read_text(encoding="utf-8"), model), encoding="utf-8")
 
@@ -72,6 +75,22 @@ def with_generated(text: str, model: Model) -> str:
     return re.sub(r"<!-- generated: (\w+) -->\n.*?<!-- end -->", fill, text, flags=re.DOTALL)
 
 
+def evaluation_report(text: str, model: Model) -> str:
+    """The report of the run that made the model, anew from the evaluation in the model file; its notes stay."""
+    facts = model.facts
+    notes = re.findall(r"^- (.+)$", text.split("\n## ")[0], flags=re.MULTILINE)
+    pictures = {
+        source: [
+            (label, f"figures/{source}_{stem}.png")
+            for stem, label in FIGURES.items()
+            if (EVALUATION / "figures" / f"{source}_{stem}.png").is_file()
+        ]
+        for source in facts.metrics["sources"]
+    }
+    title = f"{facts.name}: {facts.backbone}, evaluated by {facts.metrics['basis']}"
+    return report(facts.metrics, pictures, title, notes)
+
+
 def model_card(model: Model) -> str:
     """The whole card, in the sections of Mitchell et al., Model Cards for Model Reporting (2019)."""
     facts, training = model.facts, model.facts.training
@@ -82,7 +101,7 @@ def model_card(model: Model) -> str:
             name,
             f"{counts['images']:,}",
             f"{counts['melanomas']:,}",
-            f"{counts['groups']:,}",
+            f"{counts['groups']:,}" if counts["groups"] < counts["images"] else "not known",
             training["table_sha256"][name],
         )
         for name, counts in training["sources"].items()
@@ -112,8 +131,9 @@ def model_card(model: Model) -> str:
 
 {table(("source", "images", "melanomas", "patients or lesions", "SHA-256 of its table"), sources)}
 
-The model was trained on all {training_part["images"]:,} images of {training_part["groups"]:,} patients or lesions \
-({training_part["melanomas"]:,} melanomas). How good it is was measured on twins of it: {facts.metrics["basis"]}.
+The model was trained on all {training_part["images"]:,} images ({training_part["melanomas"]:,} melanomas), in \
+{training_part["groups"]:,} groups: the images of a patient, or of a lesion where the patient is not known, or a single \
+image where neither is. How good it is was measured on twins of it: {facts.metrics["basis"]}.
 
 ## Evaluation
 
@@ -139,9 +159,10 @@ By sex, age, site, skin tone, camera and sharpness: [evaluation/report.md](evalu
 
 ### What each choice is worth
 
-On the same folds: AUC, and in brackets the difference to another entry (* where its 95 % interval leaves out 0; all \
-intervals are in [ABLATION.md](ABLATION.md)), mean of the folds; the figures above are of all folds' calibrated \
-probabilities at once, and differ by a few thousandths. `paper`, and from `base` on all but \
+On the same folds: AUC, and in brackets the difference to another entry (* where its 95 % interval leaves out 0, as some do \
+by chance; all intervals are in [ABLATION.md](ABLATION.md)), mean of the folds; the figures above are of all folds' calibrated \
+probabilities at once, and differ by a few thousandths. The recipes and members of the shipped model were chosen by such \
+figures on these same folds, so that they flatter it a little. `paper`, and from `base` on all but \
 `larger-backbone`, are of the smaller EfficientNet-Lite0. *Camera told*: AUC with which a linear probe on the features tells 6000x4000 originals among benign photos; \
 0.5 would mean that it cannot.
 
@@ -170,21 +191,23 @@ on a photo of a mole without a dermatoscope being stopped.**
 ### Does the heat map mean anything?
 
 {result_of("heat_map_sanity")["conclusion"]} (`python -m benchmarks.heat_map_sanity`, which looks at each photo \
-as it is{_shown_map(facts.input.views)})
+as it is{_shown_map(facts.input.views)}. The photos are training photos of the shipped model.)
 
 ## Thresholds
 
 {threshold_table(model)}
 
 Sensitivity and specificity are counted on the same held-out predictions that the thresholds were chosen on; intervals \
-are Wilson's.
+are Wilson's, which take images as independent. Intervals by patient are in the \
+evaluation's `metrics.json`.
 
 ## Against the paper
 
 {results_table(model)}
 
-The paper split by image, so that patients stood on both sides, and measured on the full set at 1.8 % melanomas. The \
-two columns are therefore not a contest: ours is measured on few benign images, and on no patient it saw.
+The paper split by image, so that patients stood on both sides, and measured on a fifth of the full set, at 1.8 % \
+melanomas. The two columns are therefore not a contest: ours is measured on few benign images, and on no patient that the \
+judged network saw.
 
 ## Figures
 

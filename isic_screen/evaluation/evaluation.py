@@ -19,7 +19,8 @@ from isic_screen.operating_point import SENSITIVITY_TARGETS
 COLUMNS = ("image_id", "source", "group", "target", "logit", "probability")
 
 METHODS = {
-    "intervals": "95 %, percentile bootstrap over groups (patients, or lesions where the patient is not known)",
+    "intervals": "95 %, percentile bootstrap over groups (patients, or lesions where the patient is not known, or "
+    "images where neither is)",
     "proportions": "sensitivity, specificity, precision and NPV: low and high are Wilson's score interval, which takes "
     "images as independent; the bootstrap over groups stands beside it",
     "at_prevalence": "by Bayes' rule from sensitivity and specificity at the stated prevalence; bootstrap over groups",

@@ -21,7 +21,16 @@ def titled(title: str, name: str) -> str:
 
 
 def sample(block: Block) -> str:
-    return f"{block['n']:,} images of {block['groups']:,} patients or lesions, {block['positives']:,} melanomas"
+    # Of one image each: no room for more words above a square figure.
+    images = images_by_group(block) if block["groups"] < block["n"] else f"{block['n']:,} images, each its own group"
+    return f"{images}, {block['positives']:,} melanomas"
+
+
+def images_by_group(block: Block) -> str:
+    """How many images, and of how many patients or lesions, where any two are known to be of one."""
+    if block["groups"] == block["n"]:  # a source that names neither, for example: as many groups as images
+        return f"{block['n']:,} images, no two known to be of one patient or lesion"
+    return f"{block['n']:,} images of {block['groups']:,} patients or lesions"
 
 
 def interval(estimate: Mapping[str, Any], digits: int) -> str:

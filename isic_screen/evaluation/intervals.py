@@ -1,4 +1,4 @@
-"""95 % intervals by bootstrap over groups: patients, or lesions where the patient is not known.
+"""95 % intervals by bootstrap over groups: patients, or lesions where the patient is not known, or images.
 
 Images of one patient resemble each other, so drawing single images would claim more certainty than there is. Whole
 groups are drawn with replacement instead (the cluster bootstrap: Field & Welsh, J R Stat Soc B 69, 2007), and the

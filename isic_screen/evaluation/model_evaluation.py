@@ -37,10 +37,11 @@ def evaluate_model(
     """Write the evaluation report of `model` on the data sets in `folders` to `out`; returns its metrics.
 
     Several `processes` share the screening; only the main one reports, and the others return nothing.
-    With `unseen` the photos that the model was trained on are left out; otherwise the report counts them. An image that
-    cannot be read is left out and named in the report. Raises DataError when none can be read, or the data cannot,
-    ModelFileError when the file does not say which photos are `unseen`, and OSError, before the first is screened,
-    where `out` cannot be written.
+    With `unseen` the photos that the model was trained on are left out, and with them all others of their patients and
+    lesions, which would flatter it as well; otherwise the report counts both. A model file does not name its patients
+    and lesions: they are known by those of its photos that the data holds. An image that cannot be read is left out and
+    named in the report. Raises DataError when none can be read, or the data cannot, ModelFileError when the file does
+    not say which photos are `unseen`, and OSError, before the first is screened, where `out` cannot be written.
     """
     data = read_sources(folders)
     notes = list(data.warnings)
@@ -52,10 +53,18 @@ def evaluate_model(
                 f"The file of {model.facts.name} {model.facts.version} does not say which photos it was trained on: "
                 "leave --unseen out, or train it again."
             )
-        rows = rows[~seen]
+        related = _related(data, seen)
+        rows = rows[~(seen | related)]
         if rows.empty:
-            raise DataError(f"The model was trained on all of these {len(seen):,} images: none is left to evaluate it.")
+            others = ", or on others of their patients or lesions" if related.any() else ""
+            raise DataError(
+                f"The model was trained on all of these {len(seen):,} images{others}: none is left to evaluate it."
+            )
         notes.append(f"{seen.sum():,} of {len(seen):,} images are left out, as the model was trained on them.")
+        if related.any():
+            notes.append(
+                f"Left out as well, as it was trained on others of the same patients or lesions: {related.sum():,}."
+            )
     elif said := _flattery(model, data, seen):
         notes.append(said)
     if processes.main:
@@ -106,14 +115,22 @@ def _seen(model: Model | Ensemble, data: DataSet) -> npt.NDArray[np.bool_] | Non
     return None if model.seen is None else model.seen.among(data.rows["image_id"].tolist(), data.rows["path"].tolist())
 
 
+def _related(data: DataSet, seen: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """(N,): which images that were not `seen` are of a patient or lesion of one that was."""
+    groups = data.rows["group"]
+    return groups.isin(groups[seen]).to_numpy() & ~seen
+
+
 def _flattery(model: Model | Ensemble, data: DataSet, seen: npt.NDArray[np.bool_] | None) -> str | None:
     """What to say where the model was, or may have been, trained on images that it is evaluated on."""
     if seen is not None:
+        if not seen.any():
+            return None
+        related = _related(data, seen).sum()
+        others = f", and on others of the patients or lesions of {related:,} more" if related else ""
         return (
-            f"The model was trained on {seen.sum():,} of these {len(seen):,} images: the figures flatter it. "
+            f"The model was trained on {seen.sum():,} of these {len(seen):,} images{others}: the figures flatter it. "
             "--unseen leaves them out."
-            if seen.any()
-            else None
         )
     trained_on = set(model.facts.training.get("table_sha256", {}).values())
     if trained_on & set(data.hashes.values()):

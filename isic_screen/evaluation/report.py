@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from isic_screen.evaluation.evaluation import COLUMNS, checked_predictions, evaluate
+from isic_screen.evaluation.figure_labels import images_by_group
 from isic_screen.evaluation.figure_style import save
 from isic_screen.evaluation.figures import evaluation_figures
 from isic_screen.evaluation.intervals import RESAMPLES
@@ -28,7 +29,7 @@ METRIC_LABELS = {
     "calibration_error": "Calibration error, at the stated prevalence",
     "mean_probability": "Mean probability, at the stated prevalence",
 }
-_FIGURES = {
+FIGURES = {
     "roc": "ROC curve",
     "decision_curve": "Decision curve",
     "precision_recall_threshold": "Precision and recall versus threshold",
@@ -71,11 +72,11 @@ def write_report(
         for stem, figure in figures.items():
             file = f"{file_names[str(source)]}_{stem}.png" if several else f"{stem}.png"
             save(figure, figures_folder / file)
-            pictures[str(source)].append((_FIGURES[stem], f"figures/{file}"))
+            pictures[str(source)].append((FIGURES[stem], f"figures/{file}"))
     extra = [column for column in ("fold", "novelty", "camera") if column in predictions]
     _write(out / "predictions.csv", predictions[[*COLUMNS, *extra]].to_csv(index=False, lineterminator="\n"))
     _write(out / "metrics.json", json.dumps(metrics, indent=1, allow_nan=False) + "\n")
-    _write(out / "report.md", _report(metrics, pictures, title, notes, model_line))
+    _write(out / "report.md", report(metrics, pictures, title, notes, model_line))
     return metrics
 
 
@@ -84,8 +85,8 @@ def estimate(value: Mapping[str, Any]) -> str:
     if value["value"] is None:
         return f"not defined: {value['reason']}"
     if value["low"] is None:
-        return f"{_rounded(value['value'])} (no interval)"
-    return f"{_rounded(value['value'])} ({_rounded(value['low'])} to {_rounded(value['high'])})"
+        return f"{rounded(value['value'])} (no interval)"
+    return f"{rounded(value['value'])} ({rounded(value['low'])} to {rounded(value['high'])})"
 
 
 def camera_line(block: Mapping[str, Any]) -> str:
@@ -107,13 +108,14 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _report(
+def report(
     metrics: Mapping[str, Any],
     pictures: Mapping[str, list[tuple[str, str]]],
     title: str,
     notes: Sequence[str],
-    model_line: str,
+    model_line: str = "",
 ) -> str:
+    """The content of report.md: every figure of `metrics`, and by source the (label, file) of its `pictures`."""
     parts = [f"# {title}", model_line, "\n".join(f"- {note}" for note in notes)]
     parts.append(
         f"Stated prevalence: {100 * metrics['prevalence']:.3g} %. Intervals: {metrics['methods']['intervals']}, "
@@ -134,12 +136,12 @@ def _source_section(
     metrics = block["metrics"]
     return [
         f"## {source}",
-        f"{block['n']:,} images of {block['groups']:,} patients or lesions; {block['positives']:,} melanomas "
-        f"({100 * block['sample_prevalence']:.3g} %).",
+        f"{images_by_group(block)}; {block['positives']:,} melanomas ({100 * block['sample_prevalence']:.3g} %).",
+        "Intervals take the images as independent." if block["groups"] == block["n"] else "",
         table(("", "value (95 % interval)"), [(METRIC_LABELS[name], _cell(value)) for name, value in metrics.items()]),
         *_reasons(metrics.values()),
         camera_line(block),
-        f"Telling everyone the prevalence would give a Brier score of {_rounded(brier_reference)}.",
+        f"Telling everyone the prevalence would give a Brier score of {rounded(brier_reference)}.",
         "### Thresholds",
         table(
             ("refer from", "threshold", "sensitivity", "specificity", "precision", "NPV"),
@@ -235,9 +237,12 @@ def _share(value: float | None) -> str:
     return "not defined" if value is None else f"{value:.3f}"
 
 
-def _rounded(value: float) -> str:
+def rounded(value: float) -> str:
+    """A value with as many decimals as it needs; what is below 1 never reads as 1, which of a rate means always."""
     if abs(value) >= 10:
         return f"{value:.1f}"
+    if 0.9995 <= value < 1:
+        return f"{min(value, 0.9999):.4f}"
     return f"{value:.3f}" if abs(value) >= 0.02 else f"{value:.4f}"
 
 

@@ -5,7 +5,7 @@ from html import escape
 from typing import Any
 
 from isic_screen.artifact import Model, ModelFacts
-from isic_screen.ui.numbers import NARROW_SPACE, localised, percent
+from isic_screen.ui.numbers import localised, percent
 from isic_screen.ui.texts import Texts
 
 
@@ -53,7 +53,8 @@ def _network(backbone: str) -> str:
 
 def _source(name: str, counts: Mapping[str, int], texts: Texts) -> str:
     written = {key: localised(f"{count:,}", texts) for key, count in counts.items()}
-    return texts.SOURCE.format(source=escape(name), **written)
+    grouped = counts["groups"] < counts["images"]
+    return (texts.SOURCE if grouped else texts.SOURCE_UNGROUPED).format(source=escape(name), **written)
 
 
 def _auc(source: str, block: Mapping[str, Any], texts: Texts) -> str:
@@ -82,7 +83,7 @@ def _groups(source: str, block: Mapping[str, Any], texts: Texts) -> str:
     for characteristic, groups in found["by"].items():
         rows += f'<tr class="by"><th scope="rowgroup" colspan="5">{escape(characteristic)}</th></tr>'
         for group in groups:
-            rates = "".join(f"<td>{_rate(group[name])}</td>" for name in ("sensitivity", "specificity"))
+            rates = "".join(f"<td>{_rate(group[name], texts)}</td>" for name in ("sensitivity", "specificity"))
             auc = group["roc_auc"]
             shown = _unknown(auc) if auc["value"] is None else _AUC.format(**_three_digits(auc, texts))
             size = "{} ({})".format(*(localised(f"{group[name]:,}", texts) for name in ("n", "positives")))
@@ -105,11 +106,11 @@ def _three_digits(auc: Mapping[str, Any], texts: Texts) -> dict[str, str]:
     }
 
 
-def _rate(rate: Mapping[str, Any]) -> str:
+def _rate(rate: Mapping[str, Any], texts: Texts) -> str:
     if rate["value"] is None:
         return _unknown(rate)
-    value, low, high = (f"{100 * rate[name]:.0f}" for name in ("value", "low", "high"))
-    return f"{value}{NARROW_SPACE}% ({low} – {high})"
+    low, high = (f"{100 * rate[name]:.0f}" for name in ("low", "high"))
+    return f"{percent(rate['value'], texts)} ({low} – {high})"
 
 
 def _unknown(figure: Mapping[str, Any]) -> str:

@@ -123,8 +123,8 @@ class PageTexts:
         "melanomas are as easy or hard to tell as those counted."
     )
     EVIDENCE = (
-        "Counted on {positives} melanomas and {negatives} other images of people the model had not seen ({basis}), "
-        "restated for a prevalence of {prevalence}."
+        "Counted on {positives} melanomas and {negatives} other images of people new to the network that was judged "
+        "({basis}), restated for a prevalence of {prevalence}."
     )
 
     PLOT_TITLE = "Precision and recall versus threshold"
@@ -152,6 +152,7 @@ class PageTexts:
     GROUP = "Group"
     GROUP_IMAGES = "Images (melanomas)"
     SOURCE = "{source}: {images} images, {melanomas} melanomas, {groups} patients or lesions"
+    SOURCE_UNGROUPED = "{source}: {images} images, {melanomas} melanomas, no two known to be of one patient or lesion"
     AUC = "{source}: {value} ({low} to {high}), {n} images, {positives} melanomas"
     NOT_STATED = "not stated in the model file"
 

@@ -132,8 +132,8 @@ class GermanPageTexts(PageTexts):
         "Melanome Ihrer Patienten so leicht oder schwer zu erkennen sind wie die gezählten."
     )
     EVIDENCE = (
-        "Gezählt an {positives} Melanomen und {negatives} anderen Bildern von Personen, die das Modell nicht kannte "
-        "({basis}), umgerechnet auf eine Prävalenz von {prevalence}."
+        "Gezählt an {positives} Melanomen und {negatives} anderen Bildern von Personen, die dem beurteilten Netz neu "
+        "waren ({basis}), umgerechnet auf eine Prävalenz von {prevalence}."
     )
 
     PLOT_TITLE = "Genauigkeit und Trefferquote je Schwelle"
@@ -161,6 +161,10 @@ class GermanPageTexts(PageTexts):
     GROUP = "Gruppe"
     GROUP_IMAGES = "Bilder (Melanome)"
     SOURCE = "{source}: {images} Bilder, {melanomas} Melanome, {groups} Patienten oder Läsionen"
+    SOURCE_UNGROUPED = (
+        "{source}: {images} Bilder, {melanomas} Melanome; von keinen zweien ist bekannt, dass sie von einem Patienten "
+        "oder einer Läsion sind"
+    )
     AUC = "{source}: {value} ({low} bis {high}), {n} Bilder, {positives} Melanome"
     NOT_STATED = "in der Modelldatei nicht angegeben"
 
