@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 from gradio.data_classes import FileData, ListFiles
 from gradio.processing_utils import save_base64_to_cache
-from pydantic import model_validator
+from pydantic import ConfigDict, model_validator
 
 from isic_screen.ui.texts import Texts
 
@@ -33,6 +33,7 @@ def hand_over_file(photo: gr.Image, texts: Texts) -> None:
         return payload.path
 
     photo.preprocess = preprocess  # type: ignore[method-assign]
+    _quote_nothing(photo)
 
 
 def only_uploads(files: gr.File, texts: Texts) -> None:
@@ -48,6 +49,13 @@ def only_uploads(files: gr.File, texts: Texts) -> None:
         return given
 
     files.preprocess = preprocess  # type: ignore[method-assign]
+    _quote_nothing(files)
+
+
+def _quote_nothing(files: gr.File | gr.Image) -> None:
+    """Keep what a wrong request holds, such as a photo's name, out of the reason that Gradio logs."""
+    model: Any = files.data_model
+    files.data_model = type(model.__name__, (model,), {"model_config": ConfigDict(hide_input_in_errors=True)})
 
 
 def data_uris_too(files: gr.File, texts: Texts) -> None:
@@ -59,6 +67,8 @@ def data_uris_too(files: gr.File, texts: Texts) -> None:
     uploads = files.GRADIO_CACHE
 
     class Files(ListFiles):
+        model_config = ConfigDict(hide_input_in_errors=True)
+
         @model_validator(mode="before")
         @classmethod
         def saved(cls, given: Any) -> Any:
