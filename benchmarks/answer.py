@@ -25,7 +25,7 @@ from pytorch_grad_cam.utils.image import show_cam_on_image
 
 from benchmarks.decode import SIZES, default_photo, jpeg
 from benchmarks.heat_map import Hooked
-from benchmarks.measure import alternate, write_result
+from benchmarks.measure import alternate, run, write_result
 from isic_screen.engine import Engine, engine_of
 from isic_screen.explain import METHODS, heat_map_of, overlay
 from isic_screen.network import InputSpec
@@ -95,4 +95,4 @@ def naive(callbacks: Callbacks, file: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -30,7 +30,7 @@ from pytorch_grad_cam import GradCAM
 
 from benchmarks.decode import SIZES, default_photo, jpeg
 from benchmarks.heat_map import Hooked
-from benchmarks.measure import ROOT, in_turns, write_result
+from benchmarks.measure import ROOT, in_turns, run, write_result
 from isic_screen.batch import ScreensPhotos, find_photos, screen_files
 from isic_screen.errors import PhotoError
 from isic_screen.export import resume_csv, write_csv
@@ -216,4 +216,4 @@ def _mix(real: Sequence[Path], count: int, folder: Path) -> list[Path]:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from benchmarks.measure import ROOT, write_result
+from benchmarks.measure import ROOT, run, write_result
 from isic_screen.data.tables import read_source
 from isic_screen.photo import open_photo
 from isic_screen.screener import Screener
@@ -78,4 +78,4 @@ def _with_bright_corners(rows: pd.DataFrame, count: int) -> list[Image.Image]:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

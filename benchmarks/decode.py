@@ -13,7 +13,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from benchmarks.measure import ROOT, alternate, write_result
+from benchmarks.measure import ROOT, alternate, run, write_result
 from isic_screen.photo import open_photo
 
 INPUT = (224, 224)
@@ -59,4 +59,4 @@ def default_photo() -> Path:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

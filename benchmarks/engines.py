@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.engine_kinds import BEFORE, KEPT, KINDS, Engine, made
-from benchmarks.measure import ROOT, in_turns, write_result
+from benchmarks.measure import ROOT, in_turns, run, write_result
 from isic_screen.artifact import Model, load_model
 from isic_screen.committee import committee_of
 from isic_screen.data.images import read_photos
@@ -166,4 +166,4 @@ def _repeated(images: Tensor, count: int) -> Tensor:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from benchmarks.measure import ROOT, write_result
+from benchmarks.measure import ROOT, run, write_result
 from isic_screen.evaluation.counts import Floats, Ranking
 from isic_screen.evaluation.intervals import Estimate, bootstrap
 from isic_screen.evaluation.metrics import roc_auc
@@ -108,4 +108,4 @@ def mean_difference(pooled: pd.DataFrame) -> Estimate:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -38,6 +38,8 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=960, help="of an epoch; default: 960")
     parser.add_argument("--rate", nargs=4, metavar=("FROZEN", "SIZE", "BATCH", "AHEAD"), help=argparse.SUPPRESS)
     given = parser.parse_args()
+    if given.device.startswith("cuda") and not torch.cuda.is_available():
+        parser.error(f"this machine has no GPU that PyTorch can use: name another --device than {given.device}")
     if given.rate:
         frozen, size, batch, ahead = map(int, given.rate)
         print(_rate(torch.device(given.device), (frozen, size, batch), bool(ahead), given.images))

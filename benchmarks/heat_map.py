@@ -13,7 +13,7 @@ import torch
 from pytorch_grad_cam import GradCAM
 from torch import Tensor, nn
 
-from benchmarks.measure import ROOT, alternate, write_result
+from benchmarks.measure import ROOT, alternate, run, write_result
 from isic_screen.artifact import load_model
 from isic_screen.explain import heat_map_of
 from isic_screen.network import ScreenNet
@@ -65,4 +65,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -22,7 +22,7 @@ from matplotlib.ticker import PercentFormatter
 from PIL import Image
 from tqdm import tqdm
 
-from benchmarks.measure import ROOT, write_result
+from benchmarks.measure import ROOT, run, write_result
 from isic_screen.artifact import BUNDLED_MODEL, load_model
 from isic_screen.data.tables import read_source
 from isic_screen.evaluation.figure_style import (
@@ -252,4 +252,4 @@ def _rounded(value: Any) -> Any:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -13,7 +13,7 @@ from functools import partial
 
 import torch
 
-from benchmarks.measure import ROOT, in_turns, write_result
+from benchmarks.measure import ROOT, in_turns, run, write_result
 from isic_screen.artifact import Model, load_model
 from isic_screen.network import build_network
 from isic_screen.photo import open_photo
@@ -55,4 +55,4 @@ def _first(model: Model) -> Screener:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

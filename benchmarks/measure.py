@@ -3,15 +3,27 @@
 import json
 import os
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from isic_screen.errors import ScreenError
+
 ROOT = Path(__file__).resolve().parents[1]
 # Elsewhere for a trial that should not replace what the documents quote.
 RESULTS = Path(os.environ.get("ISIC_SCREEN_BENCHMARKS", ROOT / "benchmarks" / "results"))
 FIGURES = RESULTS if "ISIC_SCREEN_BENCHMARKS" in os.environ else ROOT / "assets" / "benchmarks"
+
+
+def run(main: Callable[[], None]) -> None:
+    """A benchmark from its command line: photos that are not there end it with a sentence and status 2, not a trace."""
+    try:
+        main()
+    except ScreenError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
 
 
 def alternate(
@@ -46,8 +58,8 @@ def in_turns(
 
 
 def write_result(name: str, result: dict[str, Any]) -> None:
-    """Print a benchmark's figures and write them to benchmarks/results/NAME.json."""
-    text = json.dumps(result, indent=1)
+    """Print a benchmark's figures and write them to benchmarks/results/NAME.json. ValueError where one is a nan."""
+    text = json.dumps(result, indent=1, allow_nan=False)
     print(text)
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.json").write_text(text + "\n", encoding="utf-8")

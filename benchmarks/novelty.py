@@ -20,7 +20,7 @@ import pandas as pd
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
-from benchmarks.measure import write_result
+from benchmarks.measure import run, write_result
 from benchmarks.quality_rates import generated, ordinary
 from isic_screen.artifact import BUNDLED_MODEL, load_model
 from isic_screen.novelty import KNOWN_SHARE, REFUSED_FROM, cut_off_of
@@ -33,6 +33,8 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=BUNDLED_MODEL, help="default: the bundled one")
     parser.add_argument("--ordinary", type=Path, action="append", default=[], help="a folder of ordinary pictures")
     given = parser.parse_args()
+    if not given.predictions.is_file():
+        parser.error(f"there is no file {given.predictions}: name the predictions.csv that train/run.py left")
     screener = Screener(load_model(given.model))
     known = screener.model.novelty
     if known is None:
@@ -95,4 +97,4 @@ def distances_of(screenings: Iterable[Screening]) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from benchmarks.measure import ROOT, write_result
-from isic_screen.errors import PhotoError
+from benchmarks.measure import ROOT, run, write_result
+from isic_screen.errors import DataError, PhotoError
 from isic_screen.photo import PHOTO_SUFFIXES, open_photo
 from isic_screen.quality import Quality, assess
 
@@ -49,9 +49,7 @@ def main() -> None:
     parser.add_argument("--ordinary", type=Path, action="append", default=[], help="a folder of ordinary pictures")
     arguments = parser.parse_args()
     halves: dict[str, dict[str, list[Path]]] = {"first half": {}, "second half": {}}
-    for source, folder in SOURCES.items():
-        paths = sorted(path for path in (arguments.data / folder).rglob("*") if path.suffix.lower() in PHOTO_SUFFIXES)
-        random.Random(source).shuffle(paths)
+    for source, paths in photos_of(arguments.data).items():
         halves["first half"][source] = paths[0::2][: arguments.per_source]
         halves["second half"][source] = paths[1::2][: arguments.per_source]
     result: dict[str, object] = {half: {} for half in halves}
@@ -71,8 +69,21 @@ def main() -> None:
         "photos and pictures": tally(map(assess, ordinary(arguments.ordinary))),
     }
     photos = [open_photo(path) for path in halves["second half"]["isic2020"][:50]]
-    result["milliseconds for one photo of isic2020, median"] = round(median_milliseconds(photos), 2)
+    if photos:
+        result["milliseconds for one photo of isic2020, median"] = round(median_milliseconds(photos), 2)
     write_result("quality_rates", result)
+
+
+def photos_of(data: Path) -> dict[str, list[Path]]:
+    """The photos of each of SOURCES in a random order that stays the same. Raises DataError where there is none."""
+    found = {}
+    for source, folder in SOURCES.items():
+        paths = sorted(path for path in (data / folder).rglob("*") if path.suffix.lower() in PHOTO_SUFFIXES)
+        random.Random(source).shuffle(paths)
+        found[source] = paths
+    if not any(found.values()):
+        raise DataError(f"{data} has no photos in {', '.join(SOURCES.values())}: name the folder of these with --data.")
+    return found
 
 
 def tally(qualities: Iterable[Quality]) -> dict[str, object]:
@@ -126,7 +137,7 @@ def median_milliseconds(photos: list[Image.Image]) -> float:
         start = time.perf_counter()
         assess(photo)
         times.append(1000 * (time.perf_counter() - start))
-    return float(np.median(times)) if times else float("nan")
+    return float(np.median(times))
 
 
 def _blurred(photo: Image.Image, sigma: float) -> Image.Image:
@@ -134,4 +145,4 @@ def _blurred(photo: Image.Image, sigma: float) -> Image.Image:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -23,7 +23,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.measure import ROOT, write_result
+from benchmarks.measure import ROOT, run, write_result
 from isic_screen.artifact import load_model
 from isic_screen.data.tables import read_sources
 from isic_screen.engine import engine_of
@@ -139,4 +139,4 @@ def _trial(rows: pd.DataFrame) -> dict[str, int]:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

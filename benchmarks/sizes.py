@@ -18,7 +18,7 @@ import torch
 
 from benchmarks.answer import naive, page
 from benchmarks.decode import default_photo, jpeg
-from benchmarks.measure import FIGURES, alternate, write_result
+from benchmarks.measure import FIGURES, alternate, run, write_result
 from isic_screen.evaluation.figure_style import BLUE, SMALL_SIZE, VERMILLION, label_axes, new_figure, save, set_title
 from isic_screen.screener import Screener
 from isic_screen.ui.callbacks import Callbacks
@@ -92,4 +92,4 @@ def plot(sizes: list[dict[str, Any]], path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -16,7 +16,6 @@ benchmarks/results/skin_photos.json.
 """
 
 import argparse
-import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,10 +23,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from benchmarks.measure import ROOT, write_result
+from benchmarks.measure import ROOT, run, write_result
 from benchmarks.novelty import distances_of, tally
-from benchmarks.quality_rates import SOURCES
-from isic_screen.photo import PHOTO_SUFFIXES, open_photo
+from benchmarks.quality_rates import photos_of
+from isic_screen.photo import open_photo
 from isic_screen.quality import SMALLEST_SIDE
 from isic_screen.screener import Screener
 
@@ -89,12 +88,11 @@ def main() -> None:
 
 def _training_photos(screener: Screener, data: Path, per_source: int) -> dict[str, np.ndarray]:
     """Distances of a sample of the photos of each source that the bundled model was trained on."""
-    found = {}
-    for source in ("isic2020", "ham10000", "isic2017"):
-        paths = sorted(p for p in (data / SOURCES[source]).rglob("*") if p.suffix.lower() in PHOTO_SUFFIXES)
-        random.Random(source).shuffle(paths)
-        found[source] = distances_of([screener.screen(open_photo(path)) for path in paths[:per_source]])
-    return found
+    photos = photos_of(data)
+    return {
+        source: distances_of([screener.screen(open_photo(path)) for path in photos[source][:per_source]])
+        for source in ("isic2020", "ham10000", "isic2017")
+    }
 
 
 def _faces(photos: dict[str, Path]) -> Iterator[Image.Image]:
@@ -114,4 +112,4 @@ def _pieces(face: Image.Image) -> Iterator[Image.Image]:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

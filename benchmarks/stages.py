@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.decode import SIZES, default_photo, jpeg
-from benchmarks.measure import alternate, write_result
+from benchmarks.measure import alternate, run, write_result
 from isic_screen.engine import engine_of
 from isic_screen.explain import METHODS, heat_layer, heat_map_of
 from isic_screen.photo import open_photo
@@ -117,4 +117,4 @@ def _page(callbacks: Callbacks, file: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -18,8 +18,8 @@ from benchmarks.measure import ROOT, in_turns, write_result
 LIBRARIES = "import torch, timm, gradio"
 WAYS = {
     "bare imports of the page's libraries": LIBRARIES,
-    "import app": "import app",
-    "import app, load the model": "import app; app.Screener(app.load_model())",
+    "import app": "import app, isic_screen.ui.layout",
+    "import app, load the model": "import app, isic_screen.ui.layout; app.Screener(app.load_model())",
     "bare imports of the command line's libraries": "import torch, timm",
     "command line, load the model": (
         "import isic_screen.__main__, isic_screen.batch, isic_screen.export, isic_screen.ensemble, tqdm; "

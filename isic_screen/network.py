@@ -61,7 +61,12 @@ class InputSpec:
         return images.sub_(mean).div_(std)
 
     def __call__(self, photo: Image.Image) -> Tensor:
-        """An RGB photo of any size as the network's input (3, size, size)."""
+        """An RGB photo of any size as the network's input (3, size, size).
+
+        ValueError for a photo of another mode: one of three other channels would be taken for colours, and scored.
+        """
+        if photo.mode != "RGB":
+            raise ValueError(f"a photo must be RGB, as open_photo returns it, not {photo.mode}")
         return self.tensor(self.resize(photo))
 
 

@@ -61,7 +61,7 @@ class Screener:
         return self.model.facts
 
     def screen(self, photo: Image.Image) -> Screening:
-        """Screen one RGB photo, as `open_photo` returns it."""
+        """Screen one RGB photo, as `open_photo` returns it; ValueError for one of another mode."""
         return self.screen_many([photo])[0]
 
     def screen_many(self, photos: Sequence[Image.Image]) -> list[Screening]:

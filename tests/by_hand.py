@@ -50,8 +50,8 @@ class Visitor:
             pass
         return heard
 
-    def show(self, path: str) -> str:
-        """Put an uploaded photo on the page; the answer as it was sent."""
+    def show(self, path: str | dict[str, Any]) -> str:
+        """Put an uploaded photo, or a file as it would be sent, on the page; the answer as it was sent."""
         config = self.config()
         photo = next(part["id"] for part in config["components"] if part["props"].get("elem_id") == "photo")
         event = next(
@@ -59,7 +59,7 @@ class Visitor:
         )
         defaults = {part["id"]: part["props"].get("value") for part in config["components"]}
         data = [defaults.get(part) for part in event["inputs"]]
-        data[event["inputs"].index(photo)] = uploaded(path)
+        data[event["inputs"].index(photo)] = uploaded(path) if isinstance(path, str) else path
         self.join({"data": data, "fn_index": event["id"]}).raise_for_status()
         return self.completed()
 

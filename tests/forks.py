@@ -24,10 +24,8 @@ from tests.conftest import ROOT
 PATIENCE = 280.0
 """Seconds after which a program that should have ended has hung."""
 PROGRAMS = {"train/run.py": "train.run", "isic_screen": "isic_screen.__main__", "app.py": "app"}
-_LATER = [
-    "isic_screen.batch",
-    "isic_screen.evaluation.model_evaluation",
-]  # what the command line loads when it needs it
+# What the programs load when they need it.
+_LATER = ["isic_screen.batch", "isic_screen.evaluation.model_evaluation", "isic_screen.ui.layout"]
 
 _server = multiprocessing.get_context("forkserver")
 # It computes nothing: threads of its own would be missing in the forks.

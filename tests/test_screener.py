@@ -45,6 +45,14 @@ def test_many_at_once_is_the_same_as_one_by_one(screener):
     assert screener.screen_many([]) == []
 
 
+@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "CMYK", "HSV", "YCbCr"])
+def test_a_photo_of_another_mode_than_rgb_is_refused_and_not_scored(screener, mode):
+    photo = lesion(0).convert(mode)
+    for ask in (screener.screen, screener.spread):
+        with pytest.raises(ValueError, match=f"as open_photo returns it, not {mode}"):
+            ask(photo)
+
+
 def test_threads_get_the_answers_to_their_own_photos(screener):
     photos = [lesion(seed, dark=seed % 2 == 0) for seed in range(8)]
     alone = [screener.screen(photo).probability for photo in photos]

@@ -159,6 +159,21 @@ def test_no_metadata_and_no_name_come_back_and_no_name_is_logged(app, visitor):
     assert "jones" not in log
 
 
+def test_no_name_is_logged_of_a_photo_that_was_asked_about_in_a_wrong_way(app, visitor):
+    """The reason that Gradio logs would quote it: without the mark of a file, or as one where a list was wanted."""
+    photo = visitor.upload("mrs-smith.jpg", jpeg())
+    sent = [{"path": photo}, [{"path": photo}], {"path": photo, "orig_name": "mr-jones.jpg"}, "mrs-smith.jpg"]
+    for endpoint in ("screen", "batch"):
+        for given in sent:
+            visitor.http.post(f"gradio_api/run/{endpoint}", json={"data": [given, None]})
+            event = visitor.http.post(f"gradio_api/call/{endpoint}", json={"data": [given, None]}).json()["event_id"]
+            assert "error" in visitor.get(f"gradio_api/call/{endpoint}/{event}").text
+    visitor.show({"path": photo})
+    log = app[1].read_text()
+    assert "smith" not in log
+    assert "jones" not in log
+
+
 # No answer without a sentence, and no trace of who went away
 
 
@@ -329,7 +344,8 @@ def test_a_full_queue_is_a_sentence(waiting_page):
 
 
 def test_an_mcp_client_finds_and_uses_the_tools(app, bundled_model):
-    photo = f"data:image/jpeg;base64,{base64.b64encode(EXAMPLE.read_bytes()).decode()}"
+    contents = EXAMPLE.read_bytes(), b"no photo"
+    photo, broken = (f"data:image/jpeg;base64,{base64.b64encode(content).decode()}" for content in contents)
 
     async def used():
         async with (
@@ -347,19 +363,28 @@ def test_an_mcp_client_finds_and_uses_the_tools(app, bundled_model):
                 "elsewhere": await session.call_tool(
                     tools["screen"].name, {"photo": "https://example.org/a.jpg", "threshold": 0.01}
                 ),
+                "batch": await session.call_tool(tools["batch"].name, {"photos": [photo, broken, photo]}),
+                "batch elsewhere": await session.call_tool(
+                    tools["batch"].name, {"photos": [photo, "https://example.org/a.jpg"]}
+                ),
             }
             return tools, answers
 
     tools, answers = run_apart(used())
-    assert set(tools) >= {"screen", "operating_point", "model"}
+    assert set(tools) >= {"screen", "batch", "operating_point", "model"}
     assert "probability" in tools["screen"].description
     assert "sensitivity" in tools["operating_point"].description
     assert "model file" in tools["model"].description
-    assert answers["elsewhere"].isError
+    for name in ("elsewhere", "batch elsewhere"):
+        assert answers.pop(name).isError
     # Gradio writes an answer as Python does, with a mark in front where the event does not wait in the queue.
     texts = {name: answer.content[0].text.removeprefix("root=") for name, answer in answers.items()}
-    results = {name: ast.literal_eval(text) for name, text in texts.items() if name != "elsewhere"}
+    results = {name: ast.literal_eval(text) for name, text in texts.items()}
     assert results["model"]["sha256"] == bundled_model.sha256
     assert 0 < results["screen"]["probability"] < 1
     assert results["screen"]["threshold"] == 0.01
     assert 0 < results["operating_point"]["sensitivity"]["value"] <= 1
+    first, unreadable, again = results["batch"]["photos"]
+    assert first == again
+    assert first["probability"] == pytest.approx(results["screen"]["probability"], abs=1e-6)
+    assert unreadable["error"]

@@ -4,6 +4,7 @@ import json
 import re
 import tomllib
 
+import isic_screen
 from benchmarks import training_report
 from benchmarks.training_report import CHALLENGE
 from isic_screen.evaluation.ablation import table_of
@@ -101,3 +102,7 @@ def test_the_readmes_python_runs_as_written(capsys, monkeypatch):
     (snippet,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
     exec(compile(snippet, "README.md", "exec"), {})
     assert re.fullmatch(r"\d+\.\d+% (True|False) (fit|doubtful).*\n", capsys.readouterr().out)
+
+
+def test_the_package_has_the_version_of_its_model(bundled_model):
+    assert isic_screen.__version__ == bundled_model.facts.version

@@ -12,7 +12,7 @@ from typing import Any
 from isic_screen.serving.guard import Guard, Health
 from isic_screen.serving.memory import share_arenas
 from isic_screen.serving.sessions import MOST_SESSIONS, forgetting
-from isic_screen.serving.settings import Login, Settings, read_settings
+from isic_screen.serving.settings import Login, Settings, check_address, prepare, read_settings
 from isic_screen.serving.upload_folder import own_upload_folder, swept
 
 __all__ = [
@@ -21,9 +21,11 @@ __all__ = [
     "Health",
     "Login",
     "Settings",
+    "check_address",
     "cleaning",
     "forgetting",
     "own_upload_folder",
+    "prepare",
     "read_settings",
     "swept",
 ]

@@ -1,11 +1,15 @@
 """What an operator may choose: by option, else by environment variable, else the default."""
 
 import argparse
+import errno
 import hmac
-from collections.abc import Mapping, Sequence
+import os
+import socket
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from isic_screen.artifact import BUNDLED_MODEL
 from isic_screen.errors import ScreenError
@@ -39,7 +43,7 @@ class Login:
 
 @dataclass(frozen=True)
 class Settings:
-    """What was chosen. None leaves a choice to Gradio."""
+    """What was chosen. None leaves a choice to Gradio: this machine only, and port 7860 or the next free one."""
 
     model: Path
     host: str | None
@@ -47,6 +51,18 @@ class Settings:
     root_path: str | None
     mcp: bool
     login: Login | None
+
+
+def prepare(environment: MutableMapping[str, str]) -> None:
+    """To be called before Gradio is imported: nothing is reported, no answer is kept in a browser or a bucket, no use
+    is counted. And a variable of Gradio's that is set but empty is taken out, as Gradio would read a number in it.
+    """
+    for name in [name for name, value in environment.items() if name.startswith("GRADIO_") and not value.strip()]:
+        del environment[name]
+    environment.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    environment.setdefault("GRADIO_RUN_HISTORY", "False")
+    environment["GRADIO_ANALYTICS_MAX_EVENTS"] = "1"
+    environment["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(10**9)
 
 
 def read_settings(arguments: Sequence[str] | None, environment: Mapping[str, str]) -> Settings:
@@ -71,16 +87,61 @@ def read_settings(arguments: Sequence[str] | None, environment: Mapping[str, str
         mcp = _switch(environment, "ISIC_SCREEN_MCP", "GRADIO_MCP_SERVER")
     if mcp:
         _check_mcp(login)
+    # Both are looked at, whichever counts: Gradio reads its own as it is imported, and fails at what is no number.
+    ports = (
+        _port("--port", "" if given.port is None else str(given.port)),
+        _port("GRADIO_SERVER_PORT", environment.get("GRADIO_SERVER_PORT", "").strip()),
+    )
     return Settings(
         model=given.model or Path(environment.get("ISIC_SCREEN_MODEL") or BUNDLED_MODEL),
-        host=given.host,
-        port=given.port,
+        host=_host(given.host or environment.get("GRADIO_SERVER_NAME", "").strip()),
+        port=next((port for port in ports if port is not None), None),
         root_path=_root_path(
             given.root_path or environment.get("ISIC_SCREEN_ROOT_PATH") or environment.get("GRADIO_ROOT_PATH")
         ),
         mcp=mcp,
         login=login,
     )
+
+
+def check_address(host: str | None, port: int | None) -> None:
+    """Raises SettingsError where no server could listen: Gradio would end with its trace."""
+    name = (host or "127.0.0.1").strip("[]")
+    try:
+        places = socket.getaddrinfo(name, port or 0, type=socket.SOCK_STREAM)
+        faults = [fault for family, kind, _, _, address in places if (fault := _fault(family, kind, address))]
+        in_use = [fault for fault in faults if fault.errno == errno.EADDRINUSE]
+        if in_use or len(faults) == len(places):  # localhost may have an address of a family that the machine has not
+            raise (in_use or faults)[0]
+    except (OSError, UnicodeError) as error:  # a UnicodeError of a name that no host can have
+        at = name if port is None else f"{name}, port {port}"
+        why = error.strerror if isinstance(error, OSError) and error.strerror else "no host has this name"
+        raise SettingsError(f"The page cannot be offered at {at} ({why}): choose another --host or --port.") from error
+
+
+def _fault(family: int, kind: int, address: Any) -> OSError | None:
+    """What keeps a server from listening at a socket's address."""
+    try:
+        with socket.socket(family, kind) as probe:
+            if os.name == "posix":  # a port that was left a moment ago is free
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        return error
+    return None
+
+
+def _host(given: str) -> str | None:
+    """As Gradio makes an address of it: IPv6 in brackets."""
+    return f"[{given}]" if ":" in given and not given.startswith("[") else given or None
+
+
+def _port(name: str, given: str) -> int | None:
+    if not given:
+        return None
+    if not (given.isascii() and given.isdecimal() and len(given) <= 5 and 1 <= int(given) <= 65_535):
+        raise SettingsError(f"{name} is {given!r}: a port is a number from 1 to 65535.")
+    return int(given)
 
 
 def _login(environment: Mapping[str, str]) -> Login | None:

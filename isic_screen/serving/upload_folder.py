@@ -13,6 +13,8 @@ from typing import Any, BinaryIO
 
 from anyio.to_thread import run_sync
 
+from isic_screen.serving.settings import SettingsError
+
 if sys.platform != "win32":
     import fcntl
 
@@ -26,12 +28,17 @@ def own_upload_folder(parent: str | None) -> Iterator[Path]:
     """A new folder inside `parent` (None: the system's for temporary files), for this process's user alone.
 
     Its random name is part of every upload's address. At the end it is deleted with all that is in it. A server that
-    was killed could not do that: what it left in `parent` is deleted first.
+    was killed could not do that: what it left in `parent` is deleted first. SettingsError where none can be made.
     """
     place = Path(parent or tempfile.gettempdir())
-    place.mkdir(parents=True, exist_ok=True)
-    delete_left(place)
-    folder, held = _new_held(place)
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        delete_left(place)
+        folder, held = _new_held(place)
+    except OSError as error:
+        raise SettingsError(
+            f"No folder for uploads can be made in {place} ({error.strerror}): name another with GRADIO_TEMP_DIR."
+        ) from error
     try:
         yield folder
     finally:

@@ -12,7 +12,7 @@ from isic_screen.screener import Screener, Screening
 from isic_screen.ui import batch
 from isic_screen.ui.photo_tab import MODEL_AT_ONCE
 from isic_screen.ui.texts import Texts
-from isic_screen.ui.uploads import only_uploads
+from isic_screen.ui.uploads import data_uris_too, only_uploads
 
 
 def endpoints(screener: Screener, texts: Texts) -> None:
@@ -23,6 +23,7 @@ def endpoints(screener: Screener, texts: Texts) -> None:
         photos = gr.File(file_count="multiple")
         for files in (photo, photos):
             only_uploads(files, texts)
+        data_uris_too(photos, texts)
         gr.Button().click(api.screen, [photo, threshold], result, api_name="screen", **MODEL_AT_ONCE)
         gr.Button().click(
             api.batch, [photos, threshold], result, api_name="batch", concurrency_limit=1, concurrency_id="batch"

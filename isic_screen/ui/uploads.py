@@ -1,9 +1,13 @@
 """Which files a request may name: uploads, and nothing else on the server."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.data_classes import FileData, ListFiles
+from gradio.processing_utils import save_base64_to_cache
+from pydantic import ConfigDict, model_validator
 
 from isic_screen.ui.texts import Texts
 
@@ -29,6 +33,7 @@ def hand_over_file(photo: gr.Image, texts: Texts) -> None:
         return payload.path
 
     photo.preprocess = preprocess  # type: ignore[method-assign]
+    _quote_nothing(photo)
 
 
 def only_uploads(files: gr.File, texts: Texts) -> None:
@@ -44,3 +49,51 @@ def only_uploads(files: gr.File, texts: Texts) -> None:
         return given
 
     files.preprocess = preprocess  # type: ignore[method-assign]
+    _quote_nothing(files)
+
+
+def _quote_nothing(files: gr.File | gr.Image) -> None:
+    """Keep what a wrong request holds, such as a photo's name, out of the reason that Gradio logs."""
+    model: Any = files.data_model
+    files.data_model = type(model.__name__, (model,), {"model_config": ConfigDict(hide_input_in_errors=True)})
+
+
+def data_uris_too(files: gr.File, texts: Texts) -> None:
+    """Let a list of files hold data URIs as well, which is how MCP clients send photos.
+
+    Gradio makes files of the data URIs that a tool is given, but of none in a list; and what it tells a client of a
+    list's items refers to a definition that is not where it says, so that every call fails.
+    """
+    uploads = files.GRADIO_CACHE
+
+    class Files(ListFiles):
+        model_config = ConfigDict(hide_input_in_errors=True)
+
+        @model_validator(mode="before")
+        @classmethod
+        def saved(cls, given: Any) -> Any:
+            if not isinstance(given, list):
+                return given  # Gradio says what is wrong with it
+            return [_saved(file, uploads, texts) if isinstance(file, str) else file for file in given]
+
+    told = _without_references(files.api_info())
+    files.data_model = Files
+    files.api_info = lambda: told  # type: ignore[method-assign]
+
+
+def _saved(given: str, uploads: str, texts: Texts) -> dict[str, Any]:
+    if not given.startswith("data:"):
+        raise gr.Error(texts.NOT_UPLOADED)
+    return FileData(path=save_base64_to_cache(given, uploads)).model_dump()
+
+
+def _without_references(schema: Any, definitions: Mapping[str, Any] | None = None) -> Any:
+    """A JSON schema with each reference to one of its definitions replaced by that definition."""
+    if isinstance(schema, list):
+        return [_without_references(part, definitions) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    known = schema.get("$defs", {}) if definitions is None else definitions
+    referred = known[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else {}
+    parts = {**referred, **{name: part for name, part in schema.items() if name not in ("$ref", "$defs")}}
+    return {name: _without_references(part, known) for name, part in parts.items()}
