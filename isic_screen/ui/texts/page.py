@@ -124,7 +124,8 @@ class PageTexts:
     )
     EVIDENCE = (
         "Counted on {positives} melanomas and {negatives} other images of people new to the network that was judged "
-        "({basis}), restated for a prevalence of {prevalence}."
+        "({basis}), restated for a prevalence of {prevalence}. “Healthy” means without melanoma; other skin cancers "
+        "are counted there."
     )
 
     PLOT_TITLE = "Precision and recall versus threshold"

@@ -133,7 +133,8 @@ class GermanPageTexts(PageTexts):
     )
     EVIDENCE = (
         "Gezählt an {positives} Melanomen und {negatives} anderen Bildern von Personen, die dem beurteilten Netz neu "
-        "waren ({basis}), umgerechnet auf eine Prävalenz von {prevalence}."
+        "waren ({basis}), umgerechnet auf eine Prävalenz von {prevalence}. „Gesund“ heißt ohne Melanom; anderer "
+        "Hautkrebs zählt dazu."
     )
 
     PLOT_TITLE = "Genauigkeit und Trefferquote je Schwelle"
