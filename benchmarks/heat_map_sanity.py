@@ -73,7 +73,7 @@ def main() -> None:
     default = ROOT.parent / "shared" / "data" / "ham10000"
     parser.add_argument("--data", type=Path, default=default, help="the folder of HAM10000, with masks/ in it")
     parser.add_argument("--model", type=Path, default=BUNDLED_MODEL, help="default: the bundled model")
-    parser.add_argument("--images", type=int, default=600, help="how many photos, half of them melanomas")
+    parser.add_argument("--images", type=int, default=200, help="how many photos, half of them melanomas")
     parser.add_argument("--fill", choices=("blur", "mean"), default="mean", help="what stands in for removed pixels")
     parser.add_argument("--figure", type=Path, help="draw the results into this PNG as well")
     given = parser.parse_args()
