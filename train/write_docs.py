@@ -162,7 +162,7 @@ By sex, age, site, skin tone, camera and sharpness: [evaluation/report.md](evalu
 On the same folds: AUC, and in brackets the difference to another entry (* where its 95 % interval leaves out 0, as some do \
 by chance; all intervals are in [ABLATION.md](ABLATION.md)), mean of the folds; the figures above are of all folds' calibrated \
 probabilities at once, and differ by a few thousandths. The recipes and members of the shipped model were chosen by such \
-figures on these same folds, so that they flatter it a little. `paper`, and from `base` on all but \
+figures on these same folds, so that they flatter it a little. `paper` by either split, and from `base` on all but \
 `larger-backbone`, are of the smaller EfficientNet-Lite0. *Camera told*: AUC with which a linear probe on the features tells 6000x4000 originals among benign photos; \
 0.5 would mean that it cannot.
 
