@@ -25,17 +25,8 @@ SMALL = [
 
 
 def _arguments(data: Path, folder: Path, *more: str) -> list[str]:
-    return [
-        "train/run.py",
-        "--data",
-        str(data),
-        "--out",
-        str(folder / "out"),
-        "--cache",
-        str(folder / "cache"),
-        *SMALL,
-        *more,
-    ]
+    places = ["--data", str(data), "--out", str(folder / "out"), "--cache", str(folder / "cache")]
+    return ["train/run.py", *places, *SMALL, *more]
 
 
 def _train(data: Path, folder: Path, *more: str, largest_file: int | None = None) -> subprocess.CompletedProcess[str]:
