@@ -141,8 +141,12 @@ def photo_tab(callbacks: Callbacks, other_sensitivity: gr.Slider) -> Threshold:
     def share(prevalence_percent: float | None) -> float:
         return share_of(prevalence_percent, facts.prevalence)
 
-    def cleared(on: Desk, path: str | None, card: str) -> dict[Any, Any]:
-        """Nothing is left of the photo before: not its case, its heat map, nor what was typed for its report."""
+    def cleared(on: Desk, path: str | None, card: str, typed: tuple[str, ...]) -> dict[Any, Any]:
+        """Nothing is left of the photo before: not its case, its heat map, nor what was typed for its report.
+
+        A field that is empty is given nothing: what Gradio is told of a closed report's fields, it puts in shortly
+        after they have appeared, over what was typed there meanwhile.
+        """
         on.path, on.case, on.card = path, None, answer.waiting(texts) if path is None else card
         return {
             desk: on,
@@ -150,14 +154,14 @@ def photo_tab(callbacks: Callbacks, other_sensitivity: gr.Slider) -> Threshold:
             heat: "",
             heat_controls: gr.Row(visible=False),
             report: gr.Accordion(visible=False),
-            **dict.fromkeys(typed_in, ""),
+            **{field: "" for field, text in zip(typed_in, typed, strict=True) if text},
         }
 
-    def taken(on: Desk, path: str | None) -> dict[Any, Any]:
-        return cleared(on, path, answer.under_way(texts))
+    def taken(on: Desk, path: str | None, *typed: str) -> dict[Any, Any]:
+        return cleared(on, path, answer.under_way(texts), typed)
 
-    def failed(on: Desk, path: str | None) -> dict[Any, Any]:
-        return cleared(on, path, answer.failed(texts))
+    def failed(on: Desk, path: str | None, *typed: str) -> dict[Any, Any]:
+        return cleared(on, path, answer.failed(texts), typed)
 
     def screened(on: Desk, path: str | None, at: float, stated: float | None, by: str) -> dict[Any, Any]:
         case, card, picture = callbacks.screen(path, at, share(stated), by)
@@ -241,7 +245,7 @@ def photo_tab(callbacks: Callbacks, other_sensitivity: gr.Slider) -> Threshold:
     answered = [desk, verdict, heat, heat_controls, report]
     of_a_photo = [*answered, *typed_in]
     # Gradio begins a listener when the one before has ended: so the old answer is gone before the new photo waits.
-    taking = photo.change(taken, [desk, photo], of_a_photo, **QUICK)
+    taking = photo.change(taken, [desk, photo, *typed_in], of_a_photo, **QUICK)
     screening = photo.change(
         screened,
         [desk, photo, threshold, prevalence, method],
@@ -252,7 +256,7 @@ def photo_tab(callbacks: Callbacks, other_sensitivity: gr.Slider) -> Threshold:
         **MODEL_AT_ONCE,
     )
     for event in (taking, screening):
-        event.failure(failed, [desk, photo], of_a_photo, **QUICK)
+        event.failure(failed, [desk, photo, *typed_in], of_a_photo, **QUICK)
     screening.then(redrawn, [desk, threshold, prevalence], verdict, **QUICK).then(
         look_again,
         [desk, photo],

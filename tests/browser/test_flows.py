@@ -105,6 +105,34 @@ def test_the_report_is_one_page_with_what_was_typed_and_no_more(page: Page):
     assert page.inner_text("#answer .figure") == probability
 
 
+def test_what_is_typed_the_moment_the_report_opens_stays(page: Page):
+    upload(page, EXAMPLE)
+    page.evaluate("""() => new MutationObserver(() => {
+        for (const field of document.querySelectorAll('#report textarea:not(.typed)')) {
+            field.classList.add('typed');
+            field.value = 'Case 17';
+            field.dispatchEvent(new Event('input', {bubbles: true}));
+        }
+    }).observe(document.body, {childList: true, subtree: true})""")
+    _open_report(page)
+    page.wait_for_timeout(1000)  # for whatever may still be on its way to the fields
+    assert [field.input_value() for field in page.locator("#report textarea").all()] == 5 * ["Case 17"]
+
+
+def test_nothing_typed_for_one_photo_is_found_with_the_next(page: Page):
+    upload(page, EXAMPLE)
+    _open_report(page)
+    for label in (texts.CASE_LABEL, texts.AGE, texts.SEX, texts.SITE, texts.CLINICIANS_NOTE):
+        page.get_by_label(label, exact=True).fill("Case 17")
+    page.get_by_text(texts.REPORT, exact=True).click()  # closed, its fields are still on the page
+    page.set_input_files("#photo input[type=file]", str(NAEVUS))
+    expect(page.locator("#answer .figure")).to_have_count(0)
+    page.wait_for_selector("#answer .quality")
+    _open_report(page)
+    page.wait_for_timeout(1000)
+    assert [field.input_value() for field in page.locator("#report textarea").all()] == 5 * [""]
+
+
 def test_a_double_click_makes_a_report_that_is_whole(page: Page):
     upload(page, EXAMPLE)
     _open_report(page)
