@@ -34,7 +34,7 @@ def test_the_api_answers_with_the_meaning_of_its_number(api, screener, tmp_path)
     assert "b.jpg" in broken["error"]
 
 
-@pytest.mark.parametrize("threshold", [5, -1, 1.0001, float("nan"), float("inf")])
+@pytest.mark.parametrize("threshold", [5, -1, 1.0001, float("nan"), float("inf"), True, False])
 def test_the_api_answers_an_impossible_threshold_with_one_sentence_and_no_flag(api, tmp_path, threshold):
     lesion(1, dark=True, size=(400, 300)).save(tmp_path / "a.jpg")
     sentence = api.operating_point(threshold)["error"]
