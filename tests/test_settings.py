@@ -72,6 +72,10 @@ def test_an_empty_variable_counts_as_not_set():
         (["--port", "99999"], {}, "--port is '99999'"),
         ([], {"GRADIO_SERVER_PORT": "http"}, "GRADIO_SERVER_PORT is 'http'"),
         (["--port", "7860"], {"GRADIO_SERVER_PORT": "9" * 5000}, "GRADIO_SERVER_PORT is '999"),
+        ([], {"GRADIO_NUM_PORTS": "x"}, "GRADIO_NUM_PORTS is 'x': it is a number from 1 to 65535"),
+        ([], {"GRADIO_NUM_PORTS": "0"}, "GRADIO_NUM_PORTS is '0'"),
+        ([], {"GRADIO_NODE_NUM_PORTS": "many"}, "GRADIO_NODE_NUM_PORTS is 'many'"),
+        ([], {"GRADIO_DEBUG": "true"}, "GRADIO_DEBUG is 'true': it is a number from 0 to 1"),
         (["--mcp"], {"ISIC_SCREEN_USER": "ward", "ISIC_SCREEN_PASSWORD": "hush"}, "do not go together"),
     ],
 )
@@ -138,9 +142,16 @@ def test_a_wrong_setting_ends_the_app_with_status_2(environment, sentence):
     assert "Traceback" not in done.stderr
 
 
-def test_gradio_is_not_imported_before_its_variables_are_checked():
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("GRADIO_SERVER_PORT", "a port is a number from 1 to 65535."),
+        ("GRADIO_NUM_PORTS", "it is a number from 1 to 65535."),
+    ],
+)
+def test_gradio_is_not_imported_before_its_variables_are_checked(name, sentence):
     """In a process of its own: the forks have Gradio loaded."""
-    environment = {**os.environ, "GRADIO_SERVER_PORT": "http"}
+    environment = {**os.environ, name: "http"}
     done = subprocess.run([sys.executable, "app.py"], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 2
-    assert done.stderr == "error: GRADIO_SERVER_PORT is 'http': a port is a number from 1 to 65535.\n"
+    assert done.stderr == f"error: {name} is 'http': {sentence}\n"

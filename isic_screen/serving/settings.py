@@ -14,6 +14,8 @@ from typing import Any
 from isic_screen.artifact import BUNDLED_MODEL
 from isic_screen.errors import ScreenError
 
+_PORTS = range(1, 65_536)
+_GRADIOS_NUMBERS = {"GRADIO_NUM_PORTS": _PORTS, "GRADIO_NODE_NUM_PORTS": _PORTS, "GRADIO_DEBUG": range(2)}
 _YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 _DESCRIPTION = "The screening page: one dermoscopy photo, one calibrated probability."
 _ENVIRONMENT = """\
@@ -87,7 +89,9 @@ def read_settings(arguments: Sequence[str] | None, environment: Mapping[str, str
         mcp = _switch(environment, "ISIC_SCREEN_MCP", "GRADIO_MCP_SERVER")
     if mcp:
         _check_mcp(login)
-    # Both are looked at, whichever counts: Gradio reads its own as it is imported, and fails at what is no number.
+    # Gradio reads these as it is imported or launched, whether they count here or not, and fails at what is no number.
+    for name, allowed in _GRADIOS_NUMBERS.items():
+        _number(name, environment.get(name, "").strip(), allowed, "it")
     ports = (
         _port("--port", "" if given.port is None else str(given.port)),
         _port("GRADIO_SERVER_PORT", environment.get("GRADIO_SERVER_PORT", "").strip()),
@@ -137,10 +141,14 @@ def _host(given: str) -> str | None:
 
 
 def _port(name: str, given: str) -> int | None:
+    return _number(name, given, _PORTS, "a port")
+
+
+def _number(name: str, given: str, allowed: range, what: str) -> int | None:
     if not given:
         return None
-    if not (given.isascii() and given.isdecimal() and len(given) <= 5 and 1 <= int(given) <= 65_535):
-        raise SettingsError(f"{name} is {given!r}: a port is a number from 1 to 65535.")
+    if not (given.isascii() and given.isdecimal() and len(given) <= 5 and int(given) in allowed):
+        raise SettingsError(f"{name} is {given!r}: {what} is a number from {allowed[0]} to {allowed[-1]}.")
     return int(given)
 
 
