@@ -1,7 +1,7 @@
 """Screener: a photo goes in, a Screening comes out. Everything that scores a photo goes through here."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -26,12 +26,14 @@ class Screening:
     (h, w), in 0..1, is the Grad-CAM at the network's resolution, all zero when all evidence speaks against melanoma.
     `novelty` is how unlike the training photos the photo is, as a share of the cut-off in the model file: from 1 on it
     is doubtful, from REFUSED_FROM on not fit to be screened; None when the model file does not say.
+
+    Two are equal when all but their heat maps are, which come from the same pass as the logit.
     """
 
     probability: float
     logit: float
     quality: Quality
-    heat_map: NDArray[np.float32]
+    heat_map: NDArray[np.float32] = field(compare=False)
     novelty: float | None = None
 
     @property

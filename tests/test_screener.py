@@ -36,6 +36,13 @@ def test_flagged_means_at_or_above_the_threshold(screener):
     assert not screening.flagged(np.nextafter(screening.probability, 1))
 
 
+def test_screenings_can_be_compared_and_kept_in_sets(screener):
+    same = [screener.screen(lesion(0)) for _ in range(2)]
+    other = screener.screen(lesion(1, dark=True))
+    assert same[0] == same[1] != other
+    assert len({*same, other}) == 2
+
+
 def test_many_at_once_is_the_same_as_one_by_one(screener):
     photos = [lesion(seed, dark=seed % 2 == 0, size=(100 + 20 * seed, 120)) for seed in range(5)]
     for alone, together in zip([screener.screen(p) for p in photos], screener.screen_many(photos), strict=True):
