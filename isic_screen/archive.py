@@ -10,6 +10,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from isic_screen.errors import PhotoError
@@ -63,14 +64,14 @@ def photos_in(path: Path, name: str) -> Iterator[tuple[str, bytes | PhotoError]]
     with archive:
         members = [member for member in archive.infolist() if not _passed_over(member)]
         names: dict[str, int] = {}
-        total = 0
+        room = _Room(MAX_TOTAL_BYTES)
         for number, member in enumerate(members):
             if number == MAX_MEMBERS:
                 yield name, PhotoError(f"{clean(name)} holds more than {MAX_MEMBERS:,} files. {_SPLIT_IT}")
                 return
             shown = _told_apart(clean(member.filename), names)
             try:
-                content = _read(archive, member, MAX_TOTAL_BYTES - total)
+                content = _read(archive, member, room)
             except _TotalReachedError:
                 most = f"{MAX_TOTAL_BYTES // 1_000_000:,} MB"
                 yield name, PhotoError(f"{clean(name)} unpacks to more than {most}. {_SPLIT_IT}")
@@ -78,7 +79,6 @@ def photos_in(path: Path, name: str) -> Iterator[tuple[str, bytes | PhotoError]]
             except PhotoError as fault:
                 yield shown, PhotoError(f"{shown} {fault}")
                 continue
-            total += len(content)
             yield shown, content
 
 
@@ -93,6 +93,18 @@ class _TotalReachedError(Exception):
     pass
 
 
+@dataclass
+class _Room:
+    """How many bytes may still come out of an archive, those of members that are left out among them."""
+
+    left: int
+
+    def take(self, size: int) -> None:
+        self.left -= size
+        if self.left < 0:
+            raise _TotalReachedError
+
+
 def _passed_over(member: zipfile.ZipInfo) -> bool:
     parts = PurePosixPath(member.filename.replace("\\", "/")).parts
     last = parts[-1].lower() if parts else ""
@@ -101,11 +113,15 @@ def _passed_over(member: zipfile.ZipInfo) -> bool:
 
 
 def _told_apart(name: str, seen: dict[str, int]) -> str:
-    seen[name] = seen.get(name, 0) + 1
-    return name if seen[name] == 1 else f"{name} ({seen[name]})"
+    told = name
+    while told in seen:
+        seen[name] += 1
+        told = f"{name} ({seen[name]})"
+    seen[told] = 1
+    return told
 
 
-def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo, left: int) -> bytes:
+def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo, room: _Room) -> bytes:
     """The content of a member. Raises PhotoError, whose sentence lacks its subject."""
     if member.flag_bits & 0x1:
         raise PhotoError("is encrypted. Unpack it with its password and choose the photos.")
@@ -119,11 +135,10 @@ def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo, left: int) -> bytes
     try:
         with archive.open(member) as file:
             while chunk := file.read(_CHUNK):
+                room.take(len(chunk))
                 size += len(chunk)
                 if size > MAX_MEMBER_BYTES:
                     raise PhotoError(f"has more than {MAX_MEMBER_BYTES // 1_000_000} MB. Save it as JPEG.")
-                if size > left:
-                    raise _TotalReachedError
                 chunks.append(chunk)
     except _ZIP_ERRORS as error:
         raise PhotoError("is damaged inside the ZIP. Make the ZIP again.") from error

@@ -46,6 +46,11 @@ def test_names_never_lead_anywhere_and_are_told_apart(tmp_path):
         "C?gpj.exe?.jpg",
     ]
     assert set(tmp_path.rglob("*")) == before
+    with zipfile.ZipFile(path, "w") as made, pytest.warns(UserWarning, match="Duplicate name"):
+        for name in ("a.jpg", "a.jpg", "a.jpg (2)", "a.jpg"):
+            made.writestr(name, b"x")
+    found = [name for name, _ in photos_in(path, "photos.zip")]
+    assert found == ["a.jpg", "a.jpg (2)", "a.jpg (2) (2)", "a.jpg (3)"]
     assert len(clean("x" * 500)) == 120
 
 
@@ -64,6 +69,15 @@ def test_many_small_files_may_not_add_up_to_a_flood(tmp_path, monkeypatch):
     assert [len(content) for _, content in found[:2]] == [1000, 1000]
     assert len(found) == 3
     assert "unpacks to more than" in str(found[2][1])
+
+
+def test_what_is_left_out_counts_as_well(tmp_path, monkeypatch):
+    """Else thousands of members that are too large, or damaged at their end, would be unpacked for hours."""
+    monkeypatch.setattr(archive, "MAX_MEMBER_BYTES", 1000)
+    monkeypatch.setattr(archive, "MAX_TOTAL_BYTES", 3_500_000)
+    path = _zip(tmp_path, {f"{n}.jpg": bytes(2_000_000) for n in range(9)}, compression=zipfile.ZIP_DEFLATED)
+    errors = [str(found) for _, found in photos_in(path, "photos.zip")]
+    assert ["unpacks to more than" in error for error in errors] == [False, False, False, True]
 
 
 def test_too_many_files_end_the_archive_with_a_sentence(tmp_path, monkeypatch):
