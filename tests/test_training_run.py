@@ -1,6 +1,7 @@
 """`python train/run.py` from tables to a model file that the page can load."""
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from safetensors.torch import save_file
 
 from isic_screen import Screener, load_model, open_photo
 from isic_screen.network import build_network
+from isic_screen.training import run as training
 from tests import forks
 from tests.conftest import ROOT, lesion
 from tests.forks import Fork
@@ -58,7 +60,15 @@ def run(lesion_folder, cache, tmp_path_factory) -> Path:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280)  # as users start it
     assert done.returncode == 0, done.stderr
     assert "epoch  train loss" in done.stderr
+    assert re.search(r"Training on 3\d images of \d+ patients or lesions, \d+ melanomas; validating on", done.stderr)
     return out
+
+
+def test_nobody_is_called_a_patient_where_the_table_names_none():
+    rows = pd.DataFrame({"target": [1, 1, 0], "group": ["image a", "image b", "image c"]})
+    assert training._count(rows) == "3 images, no two known to be of one patient or lesion, 2 melanomas"
+    known = rows.assign(group=["patient 1", "patient 1", "patient 2"])
+    assert training._count(known) == "3 images of 2 patients or lesions, 2 melanomas"
 
 
 def test_a_run_writes_everything(run):

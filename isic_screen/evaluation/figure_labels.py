@@ -22,15 +22,16 @@ def titled(title: str, name: str) -> str:
 
 def sample(block: Block) -> str:
     # Of one image each: no room for more words above a square figure.
-    images = images_by_group(block) if block["groups"] < block["n"] else f"{block['n']:,} images, each its own group"
+    n, groups = block["n"], block["groups"]
+    images = images_by_group(n, groups) if groups < n else f"{n:,} images, each its own group"
     return f"{images}, {block['positives']:,} melanomas"
 
 
-def images_by_group(block: Block) -> str:
+def images_by_group(images: int, groups: int) -> str:
     """How many images, and of how many patients or lesions, where any two are known to be of one."""
-    if block["groups"] == block["n"]:  # a source that names neither, for example: as many groups as images
-        return f"{block['n']:,} images, no two known to be of one patient or lesion"
-    return f"{block['n']:,} images of {block['groups']:,} patients or lesions"
+    if groups == images:  # a source that names neither, for example
+        return f"{images:,} images, no two known to be of one patient or lesion"
+    return f"{images:,} images of {groups:,} patients or lesions"
 
 
 def interval(estimate: Mapping[str, Any], digits: int) -> str:

@@ -136,7 +136,8 @@ def _source_section(
     metrics = block["metrics"]
     return [
         f"## {source}",
-        f"{images_by_group(block)}; {block['positives']:,} melanomas ({100 * block['sample_prevalence']:.3g} %).",
+        f"{images_by_group(block['n'], block['groups'])}; {block['positives']:,} melanomas "
+        f"({100 * block['sample_prevalence']:.3g} %).",
         "Intervals take the images as independent." if block["groups"] == block["n"] else "",
         table(("", "value (95 % interval)"), [(METRIC_LABELS[name], _cell(value)) for name, value in metrics.items()]),
         *_reasons(metrics.values()),

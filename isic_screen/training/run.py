@@ -11,6 +11,7 @@ from timm import is_model
 from isic_screen.data.splits import TRAIN, VALIDATION, fold_rows, leak, split_rows
 from isic_screen.data.tables import DataSet, read_sources
 from isic_screen.errors import RecipeError, TrainingError
+from isic_screen.evaluation.figure_labels import images_by_group
 from isic_screen.evaluation.figures import save_curves
 from isic_screen.evaluation.fine_tuning_curves import save_fine_tuning_curves
 from isic_screen.novelty import KNOWN_SHARE, cut_off_of
@@ -234,4 +235,4 @@ def counts_of(rows: pd.DataFrame) -> dict[str, int]:
 
 def _count(rows: pd.DataFrame) -> str:
     counts = counts_of(rows)
-    return f"{counts['images']} images of {counts['groups']} patients or lesions ({counts['melanomas']} melanomas)"
+    return f"{images_by_group(counts['images'], counts['groups'])}, {counts['melanomas']:,} melanomas"
