@@ -126,6 +126,20 @@ def test_a_killed_pass_goes_on_where_it_stopped_and_only_whole_tables_are_used(p
     assert sorted(path.suffix for path in cache.iterdir()) == [".json", ".lock", ".npy"]
 
 
+def test_what_was_known_of_a_table_that_is_gone_is_not_believed_of_the_next(paths, tmp_path, monkeypatch):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    cache = tmp_path / "cache"
+    cached_pixels(paths, 32, cache, workers=2)
+    next(cache.glob("*.npy")).unlink()
+    monkeypatch.setattr(os, "posix_fallocate", killed)
+    with pytest.raises(KeyboardInterrupt):
+        cached_pixels(paths, 32, cache, workers=2)
+    monkeypatch.undo()
+    assert all(image.any() for image in cached_pixels(paths, 32, cache, workers=2).images)
+
+
 def test_a_disk_without_room_is_told_before_the_work(paths, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")

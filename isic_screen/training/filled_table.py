@@ -80,6 +80,7 @@ def _fill(
         if unfinished.is_file() and state_file.is_file():
             state = json.loads(state_file.read_text())
         else:
+            state_file.unlink(missing_ok=True)  # of a table that is gone: after a kill it would call the new one filled
             _make(unfinished, shape, dtype)
             _save(state_file, state)
     # Also waits until the table is there, of which every process fills its rows.
