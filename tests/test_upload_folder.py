@@ -1,6 +1,7 @@
 """The folder of uploads is a server's own, is swept while it runs, and is gone with it."""
 
 import asyncio
+import errno
 import os
 import shutil
 import time
@@ -40,6 +41,25 @@ def test_an_old_folder_goes_when_it_is_empty_and_a_broken_off_upload_with_the_re
         os.utime(path, (1000, 1000))
     delete_older(tmp_path, time.time() - 900, {tmp_path / "own"})
     assert {path.name for path in tmp_path.rglob("*")} == {"full", "new.jpg", "own"}
+
+
+def test_one_file_that_cannot_be_deleted_keeps_no_other(tmp_path, monkeypatch, caplog):
+    for name in ("deep/stuck.jpg", "patient.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (1000, 1000))
+    unlink = Path.unlink
+
+    def guarded(path: Path) -> None:
+        if path.name == "stuck.jpg":
+            raise PermissionError(errno.EPERM, "Operation not permitted", str(path))
+        unlink(path)
+
+    monkeypatch.setattr(Path, "unlink", guarded)
+    delete_older(tmp_path, time.time() - 900)
+    assert [path.name for path in tmp_path.rglob("*.jpg")] == ["stuck.jpg"]
+    assert "Operation not permitted" in caplog.text
+    assert "stuck" not in caplog.text
 
 
 def test_what_a_killed_server_left_is_deleted_and_nothing_else(tmp_path):

@@ -1,6 +1,7 @@
 """The folder of uploads: this process's own, unreadable for others, swept, and gone when the process ends."""
 
 import asyncio
+import logging
 import os
 import shutil
 import sys
@@ -17,6 +18,8 @@ from isic_screen.serving.settings import SettingsError
 
 if sys.platform != "win32":
     import fcntl
+
+_log = logging.getLogger(__name__)
 
 _PREFIX = "isic-screen-"
 _HELD = ".isic-screen-uploads"
@@ -108,7 +111,8 @@ def swept(folder: Path, every: float, older: float) -> Callable[[Any], AbstractA
 def delete_older(folder: Path, than: float, keep: Collection[Path] = ()) -> None:
     """Delete what lies under `folder` and was last changed before `than` (seconds since the epoch), but for `keep`.
 
-    A folder goes when it is empty: each upload has one, and they would fill a disk's list of files.
+    A folder goes when it is empty: each upload has one, and they would fill a disk's list of files. What cannot be
+    deleted is logged without its name, which is a visitor's.
     """
     for path, changed in _by_depth(folder):
         try:
@@ -120,9 +124,9 @@ def delete_older(folder: Path, than: float, keep: Collection[Path] = ()) -> None
                 os.rmdir(path)
         except FileNotFoundError:  # somebody was faster
             continue
-        except OSError:  # a photo came into the folder just now
-            if not path.is_dir():
-                raise
+        except OSError as error:
+            if not path.is_dir():  # else a photo came into the folder just now
+                _log.error("An old upload cannot be deleted (%s); the next sweep tries again", error.strerror)
 
 
 def _by_depth(folder: Path) -> list[tuple[Path, float]]:
