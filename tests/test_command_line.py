@@ -205,6 +205,12 @@ def test_a_threshold_that_is_no_probability_is_refused(threshold, capsys):
     assert "--threshold" in capsys.readouterr().err
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no disk that is always full")
+def test_a_disk_that_fills_up_is_a_sentence(photos, lite0_file, capsys):
+    assert main(["screen", str(photos), "--csv", "/dev/full", "--model", str(lite0_file)]) == 2
+    assert "error: No space left on device\n" in capsys.readouterr().err
+
+
 def test_help_is_for_people_and_does_not_load_torch():
     code = (
         "import sys, isic_screen.__main__ as m\n"
