@@ -71,13 +71,15 @@ def resume_csv(path: Path, names: Sequence[str], threshold: float) -> Resumed:
     if not rows and not (",".join(COLUMNS) + "\r\n").startswith(text):
         raise another
     expected = [[as_utf8(name), f"{threshold:.6g}"] for name in names[: max(0, len(rows) - 1)]]
-    # A row of another length is none of ours, and as itself it is like none that is expected.
-    found = [[row[0], row[2]] if len(row) == len(COLUMNS) else row for row in rows[1:]]
+    found = [[row[0], row[2]] if len(row) == len(COLUMNS) else None for row in rows[1:]]
     if rows and (tuple(rows[0]) != COLUMNS or found != expected):
         raise another
+    try:
+        scored = [(number, float(row[1])) for number, row in enumerate(rows[1:]) if row[1]]
+    except ValueError:  # "0,25", as a spreadsheet may write it
+        raise another from None
     if whole != text:
         os.truncate(path, len(whole.encode("utf-8", "surrogateescape")))
-    scored = [(number, float(row[1])) for number, row in enumerate(rows[1:]) if row[1]]
     return Resumed(len(found), sum(bool(row[-1]) for row in rows[1:]), scored[-1] if scored else None)
 
 

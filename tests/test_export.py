@@ -48,6 +48,12 @@ def test_a_file_of_another_run_is_refused_and_left_alone(tmp_path, names, thresh
     with pytest.raises(ScreenError, match="other photos or at another threshold"):
         resume_csv(path, names, threshold)
     assert path.read_bytes() == _csv()
+    header = "file,probability,threshold,flagged,quality,error\n"
+    for row in ('a.jpg,"0,25",0.01,1,fit,', "a.jpg,0.01"):
+        path.write_text(f"{header}{row}\n")
+        with pytest.raises(ScreenError, match="other photos"):
+            resume_csv(path, NAMES, 0.01)
+        assert path.read_text() == f"{header}{row}\n"
     for strange in ("date,amount\r\n2026,3\r\n", "date,amount\n2026,3\n", "a letter", "\n", "file,probability\n"):
         path.write_text(strange, newline="")
         with pytest.raises(ScreenError, match="other photos"):
