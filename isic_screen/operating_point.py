@@ -20,7 +20,7 @@ DEFAULT_SENSITIVITY = 0.95
 
 
 def out_of_range(threshold: float) -> str | None:
-    """What is wrong with a threshold that is no probability, or None. Nor is a nan one, or JSON's true, a 1 to Python."""
+    """What is wrong with a threshold that is no probability, or None. A nan is none, nor is JSON's true, Python's 1."""
     if isinstance(threshold, bool):
         return f"A threshold is a number between 0 and 1, not {str(threshold).lower()}."
     return None if 0 <= threshold <= 1 else f"A threshold lies between 0 and 1, not {threshold:g}."

@@ -46,8 +46,8 @@ def test_names_never_lead_anywhere_and_are_told_apart(tmp_path):
         "C?gpj.exe?.jpg",
     ]
     assert set(tmp_path.rglob("*")) == before
-    with zipfile.ZipFile(path, "w") as made, pytest.warns(UserWarning, match="Duplicate name"):
-        for name in ("a.jpg", "a.jpg", "a.jpg (2)", "a.jpg"):
+    with zipfile.ZipFile(path, "w") as made:
+        for name in ("a.jpg", "./a.jpg", "a.jpg (2)", "/a.jpg"):
             made.writestr(name, b"x")
     found = [name for name, _ in photos_in(path, "photos.zip")]
     assert found == ["a.jpg", "a.jpg (2)", "a.jpg (2) (2)", "a.jpg (3)"]
