@@ -4,8 +4,10 @@ Each job returns tensors; the main process writes them to OUT/JOB.safetensors.
 """
 
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -15,8 +17,10 @@ from torch import Tensor, nn
 
 from isic_screen.network import build_network
 from isic_screen.processes import Processes, launched
+from isic_screen.training import fine_tuning as fine_tuning_module
 from isic_screen.training.augmentation import Augmentation
 from isic_screen.training.batches import FeatureBatches, ImageBatches
+from isic_screen.training.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
 from isic_screen.training.draws import TrainingImages
 from isic_screen.training.fine_tuning import fine_tune
 from isic_screen.training.loop import fit, predict
@@ -56,9 +60,17 @@ def fine_tuning(processes: Processes, folder: Path) -> dict[str, Tensor]:
     network = build_network("tf_efficientnet_lite0", weights="imagenet", hidden=recipe.hidden, input_size=64)
     pixels = np.stack([np.asarray(photo(row).resize((72, 72))) for row in range(COUNT)])
     images = TrainingImages(pixels, np.arange(COUNT), TARGETS, np.where(TARGETS == 1, 0, 1), np.ones(COUNT))
-    history = fine_tune(network, images, recipe, device=CPU, quiet=True, processes=processes)
+    checkpoint = folder / "checkpoint.safetensors"
+    with patch.object(fine_tuning_module, "save_checkpoint", _save_slowly):
+        history = fine_tune(network, images, recipe, device=CPU, checkpoint=checkpoint, quiet=True, processes=processes)
+    ended = processes.gather(len(read_checkpoint(checkpoint).history) == recipe.epochs)
     facts = torch.tensor([[row["train_loss"], row["train_auc"]] for row in history], dtype=torch.float64)
-    return {"history": facts, **network.state_dict()}
+    return {"history": facts, "all find the last checkpoint": torch.tensor(float(all(ended))), **network.state_dict()}
+
+
+def _save_slowly(path: Path, state: Checkpoint) -> None:
+    time.sleep(1)
+    save_checkpoint(path, state)
 
 
 def head_on_images(processes: Processes, folder: Path) -> dict[str, Tensor]:

@@ -168,6 +168,7 @@ def fine_tune(
                     scaler=scaler.state_dict(),
                 )
             save_checkpoint(checkpoint, state)
+    processes.wait()  # until the checkpoint is there, as what comes next may start from it
     module.load_state_dict(average.module.state_dict())
     network.eval()
     return history
