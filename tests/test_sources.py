@@ -51,6 +51,22 @@ def test_one_folder_twice(tmp_path: Path) -> None:
         read_sources([tmp_path, tmp_path / "x" / ".."])
 
 
+def test_a_file_that_two_sources_name_is_one_photo(tmp_path: Path) -> None:
+    """As it is where a folder is given, and its own table or a folder in it as well: else it would be on both sides."""
+    put_plain(tmp_path / "all", "image,target,patient_id", "a,1,7", "in/b,0,8", "c,0,9")
+    put_photos(tmp_path / "all" / "in", "b.jpg", "d.jpg")
+    put_table(tmp_path / "all" / "in", "image,target,patient_id", "b,0,1", "d,1,1")
+    for other, kept in (("all/labels.csv", "a c in/b"), ("all/in", "a c in/b d")):
+        data = read_sources([tmp_path / "all", tmp_path / other])
+        assert " ".join(data.rows["image_id"]) == kept
+        assert any("held by several sources kept once" in warning for warning in data.warnings)
+    groups = data.rows.set_index("image_id")["group"]
+    assert groups["in/b"] == groups["d"]  # its patient, by another name
+    put_table(tmp_path / "all" / "in", "image,target", "b,1", "d,0")
+    with pytest.raises(DataError, match="all, in disagree"):
+        read_sources([tmp_path / "all", tmp_path / "all" / "in"])
+
+
 def test_hashes_follow_the_tables_content(tmp_path: Path) -> None:
     for name in ("one", "two"):
         put_plain(tmp_path / name, "image,target", "a,1", "b,0")

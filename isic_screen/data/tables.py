@@ -4,6 +4,7 @@
 """
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -52,7 +53,7 @@ class DataSet:
 def read_sources(folders: Sequence[Path | str], *, remove_duplicates: bool = True) -> DataSet:
     """Read one or several data folders (or label tables) as one data set.
 
-    A photo of the ISIC archive that several sources hold is kept from the first that names it.
+    A photo that several sources hold, by its id in the ISIC archive or as one file, is kept from the first of them.
     Raises ``DataError`` as ``read_source`` does, and when sources contradict each other on a photo.
     """
     if not folders:
@@ -68,7 +69,8 @@ def read_sources(folders: Sequence[Path | str], *, remove_duplicates: bool = Tru
     rows = pd.concat([source.rows for source in sources], ignore_index=True)
     warnings = [warning for source in sources for warning in source.warnings]
     rows["group"] = groups_of_sources(rows)
-    rows = _drop_shared(rows, warnings)
+    if len(sources) > 1:
+        rows = _drop_shared(rows, warnings)
     return DataSet(
         "+".join(names),
         _sorted(rows),
@@ -175,17 +177,21 @@ def _without_duplicates(rows: pd.DataFrame, folder: Path, warnings: list[str]) -
 
 
 def _drop_shared(rows: pd.DataFrame, warnings: list[str]) -> pd.DataFrame:
-    """One row for each photo of the archive that several sources hold."""
-    names = rows["image_id"].map(photo_name)
-    shared = names.str.fullmatch(ARCHIVE_IDS) & (rows.groupby(names)["source"].transform("nunique") > 1)
+    """One row for each photo that several sources hold."""
+    photos = rows["image_id"].map(photo_name)
+    others = ~photos.str.fullmatch(ARCHIVE_IDS)
+    # Two tables may lie in one folder, or one source in the folder of another.
+    photos = photos.mask(others, rows.loc[others, "path"].map(os.path.realpath))
+    rows = rows.assign(group=join_groups(rows["group"], photos))
+    shared = rows.groupby(photos)["source"].transform("nunique") > 1
     repeated = rows[shared]
-    disagree = repeated[repeated.groupby(names[shared])["target"].transform("nunique") > 1]
+    disagree = repeated[repeated.groupby(photos[shared])["target"].transform("nunique") > 1]
     if not disagree.empty:
         raise DataError(
             f"The sources {listed(sorted(set(disagree['source'])))} disagree on whether these show melanoma: "
             f"{listed(sorted(set(disagree['image_id'])))}. Correct one of their tables or leave one source out."
         )
-    extra = shared & names.duplicated()
+    extra = shared & photos.duplicated()
     if extra.any():
         warnings.append(
             f"{counted(int(extra.sum()), 'photo')} held by several sources kept once, from the first of them: "
