@@ -22,7 +22,7 @@ def whole_file(path: Path) -> Iterator[Path]:
             os.fsync(file.fileno())  # else a machine that loses power may keep the name and lose the content
         unfinished.replace(path)
     except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
     finally:
         unfinished.unlink(missing_ok=True)
 

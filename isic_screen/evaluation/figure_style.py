@@ -1,6 +1,5 @@
 """How all figures look: one palette that colour-blind readers can tell apart, one kind of axes, one way to save."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 from scipy.special import logit
+
+from isic_screen.whole_file import whole_file
 
 # Okabe & Ito (2008), https://jfly.uni-koeln.de/color/
 BLUE, VERMILLION, GREEN = "#0072B2", "#D55E00", "#009E73"
@@ -91,9 +92,5 @@ def probability_axis(axes: Axes, low: float, high: float, *, min_gap: float = 0.
 
 def save(figure: Figure, path: Path) -> None:
     """Write a PNG at 200 dpi; a reader never sees half of it."""
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    try:
+    with whole_file(path) as unfinished:
         figure.savefig(unfinished, format="png", dpi=DPI)
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
