@@ -27,23 +27,21 @@ def requirements(file: Path) -> list[Requirement]:
 def installed(wanted: list[Requirement]) -> Iterator[Distribution]:
     """The installed packages that are wanted, and what they need in turn, each once, by name."""
     found: dict[str, Distribution] = {}
-    waiting = list(wanted)
+    seen: set[tuple[str, str]] = set()  # by name and extra, which one package may ask for and another not
+    waiting = [(requirement, "") for requirement in wanted]
     while waiting:
-        requirement = waiting.pop()
-        name = canonicalize_name(requirement.name)
-        extras = requirement.extras or {""}
-        if requirement.marker and not any(requirement.marker.evaluate({"extra": extra}) for extra in extras):
+        requirement, of_extra = waiting.pop()
+        if requirement.marker and not requirement.marker.evaluate({"extra": of_extra}):
             continue
+        name = canonicalize_name(requirement.name)
         try:
-            found_now = distribution(name)
+            found[name] = distribution(name)
         except PackageNotFoundError:  # an optional one
             continue
-        if name not in found:
-            found[name] = found_now
-            for needed in map(Requirement, found_now.requires or []):
-                if needed.marker is None or any(needed.marker.evaluate({"extra": extra}) for extra in extras):
-                    needed.marker = None
-                    waiting.append(needed)
+        for extra in {"", *requirement.extras}:
+            if (name, extra) not in seen:
+                seen.add((name, extra))
+                waiting += [(Requirement(needed), extra) for needed in found[name].requires or []]
     yield from (found[name] for name in sorted(found))
 
 

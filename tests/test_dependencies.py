@@ -2,9 +2,13 @@
 
 import ast
 import re
+from types import SimpleNamespace
 
+import pytest
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from deploy import dependencies
 from deploy.dependencies import as_markdown, installed, requirements
 from tests.conftest import ROOT
 
@@ -20,6 +24,22 @@ def test_every_requirement_and_what_it_needs_is_found():
     assert "pytest" not in names
     text = as_markdown(packages)
     assert all(f"| {package.metadata['Name']} | {package.version} |" in text for package in packages)
+
+
+@pytest.mark.parametrize("order", [("plain", "wanting"), ("wanting", "plain")])
+def test_an_extra_that_one_package_asks_for_and_another_does_not_is_found(monkeypatch, order):
+    needs = {
+        "plain": ["shared"],
+        "wanting": ["shared[more]"],
+        "shared": ['further; extra == "more"', 'not-asked-for; extra == "tests"', "always"],
+    }
+
+    def packaged(name: str) -> SimpleNamespace:
+        return SimpleNamespace(name=name, requires=needs.get(name))
+
+    monkeypatch.setattr(dependencies, "distribution", packaged)
+    found = [package.name for package in installed([Requirement(name) for name in order])]
+    assert found == ["always", "further", "plain", "shared", "wanting"]
 
 
 def test_the_list_that_is_committed_names_what_requirements_ask_for():
