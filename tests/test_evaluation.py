@@ -43,6 +43,7 @@ def test_the_auc_without_the_camera_shortcut_is_that_of_the_other_sizes(predicti
     assert found["roc_auc"]["n"] == len(others)
     assert found["images"] == shortcut.sum()
     assert found["melanomas"] == predictions.loc[shortcut, "target"].sum()
+    assert evaluate(sized.astype(str), resamples=50)["overall"]["camera_shortcut"] == found
 
 
 def test_without_known_camera_sizes_nothing_is_said_about_the_shortcut(predictions, found):

@@ -160,7 +160,7 @@ def _camera_shortcut(rows: pd.DataFrame, seed: int, resamples: int) -> dict[str,
     """
     if not {"width", "height"} <= set(rows.columns):
         return None
-    of_size = of_camera(rows)
+    of_size = of_camera(rows[["width", "height"]].apply(pd.to_numeric, errors="coerce"))  # a table read as text as well
     if not of_size.any():
         return None
     others = rows[~of_size]
