@@ -100,9 +100,10 @@ def assess(photo: Image.Image) -> Quality:
         edges=float((steps > 0.1).mean()),
         flat=float((steps < 0.002).mean()),
     )
-    for verdict, reasons in (("unfit", _unfit(measured)), ("doubtful", _doubtful(measured))):
-        if found := tuple(reasons):
-            return Quality(**{**vars(measured), "verdict": verdict, "reasons": found})
+    if reasons := tuple(_unfit(measured)):
+        return replace(measured, verdict="unfit", reasons=reasons)
+    if reasons := tuple(_doubtful(measured)):
+        return replace(measured, verdict="doubtful", reasons=reasons)
     return measured
 
 

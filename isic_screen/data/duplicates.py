@@ -37,9 +37,8 @@ def drop_duplicates(rows: pd.DataFrame, pairs: Iterable[tuple[str, str]]) -> tup
     every row of those groups: otherwise a person known under two ids could be on both sides of a split. In the
     official ISIC 2020 list each pair has one patient, and nothing is joined.
     """
-    pairs = list(pairs)
     # Only sets present in the table matter, but a chain may run through an image that is not there.
-    joined = connected((left, right) for left, right in pairs)
+    joined = connected(pairs)
     names = rows["image_id"].map(photo_name)
     set_of = names.map(lambda name: joined.get(name, name))
     ordered = rows.assign(_set=set_of).sort_values(["target", "image_id"], ascending=[False, True], kind="stable")
@@ -58,7 +57,7 @@ def drop_duplicates(rows: pd.DataFrame, pairs: Iterable[tuple[str, str]]) -> tup
             f"was kept: {listed(sorted(disagree['image_id']))}."
         )
     same_person = connected(
-        (names.iloc[0], name) for _, names in in_sets.groupby("_set")["group"] for name in names.iloc[1:]
+        (groups.iloc[0], group) for _, groups in in_sets.groupby("_set")["group"] for group in groups.iloc[1:]
     )
     groups = rows["group"].map(lambda name: same_person.get(name, name))
     changed = rows.loc[groups != rows["group"], "group"].nunique()
