@@ -78,11 +78,6 @@ def fit_platt(logits: ArrayLike, targets: ArrayLike, *, prevalence: float = STAT
     return Calibration(float(fitted.coef_[0, 0]), float(fitted.intercept_[0]), float(labels.mean()), prevalence)
 
 
-def move_prevalence(probability: ArrayLike, source: float, target: float) -> NDArray[np.float64]:
-    """Move probabilities that hold at prevalence `source` to prevalence `target`; all in 0 to 1."""
-    return expit(logit(np.asarray(probability, dtype=float)) + logit(target) - logit(source))
-
-
 def cross_fitted(
     logits: ArrayLike, targets: ArrayLike, folds: ArrayLike, *, prevalence: float = STATED_PREVALENCE
 ) -> NDArray[np.float64]:

@@ -3,7 +3,8 @@ import pytest
 from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
-from isic_screen.calibration import Calibration, cross_fitted, fit_platt, move_prevalence
+from isic_screen.calibration import Calibration, cross_fitted, fit_platt
+from isic_screen.operating_point import restate
 
 
 @pytest.fixture(scope="module")
@@ -44,15 +45,15 @@ def test_at_the_stated_prevalence_the_mean_probability_of_such_people_is_that_pr
 
 def test_moving_prevalence_is_bayes_rule():
     # Likelihood ratio 3: at even odds 0.75; at 1 in 50 it is 3/49 to 1.
-    assert move_prevalence(0.75, 0.5, 0.02) == pytest.approx((3 / 49) / (1 + 3 / 49))
-    assert move_prevalence(move_prevalence(0.3, 0.5, 0.02), 0.02, 0.5) == pytest.approx(0.3)
+    assert restate(0.75, 0.5, 0.02) == pytest.approx((3 / 49) / (1 + 3 / 49))
+    assert restate(restate(0.3, 0.5, 0.02), 0.02, 0.5) == pytest.approx(0.3)
 
 
 def test_stating_another_prevalence_moves_probabilities_and_keeps_their_order():
     calibration = Calibration(1.3, -0.4, fitted_prevalence=0.5, prevalence=0.018)
     logits = np.linspace(-5, 5, 11)
     elsewhere = calibration.at(0.1).probability(logits)
-    np.testing.assert_allclose(elsewhere, move_prevalence(calibration.probability(logits), 0.018, 0.1))
+    np.testing.assert_allclose(elsewhere, [restate(p, 0.018, 0.1) for p in calibration.probability(logits)])
     assert (np.diff(elsewhere) > 0).all()
 
 
