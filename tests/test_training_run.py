@@ -10,11 +10,15 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 from safetensors.torch import save_file
 
 from isic_screen import Screener, load_model, open_photo
+from isic_screen.errors import DataError
 from isic_screen.network import build_network
 from isic_screen.training import run as training
+from isic_screen.training.experiment import Setting
+from isic_screen.training.recipe import HeadRecipe, load_recipe
 from tests import forks
 from tests.conftest import ROOT, lesion
 from tests.forks import Fork
@@ -62,6 +66,15 @@ def run(lesion_folder, cache, tmp_path_factory) -> Path:
     assert "epoch  train loss" in done.stderr
     assert re.search(r"Training on 3\d images of \d+ patients or lesions, \d+ melanomas; validating on", done.stderr)
     return out
+
+
+def test_a_fold_that_leaves_too_few_patients_for_a_validation_part_is_told_before_any_training():
+    rows = pd.DataFrame({"group": [*"abcdefgh"], "target": [1, 1, 0, 0, 0, 0, 0, 0], "source": "drawn"})
+    rows["image_id"] = rows["group"]
+    recipe = load_recipe("paper", ["folds=2"])
+    assert isinstance(recipe, HeadRecipe)
+    with pytest.raises(DataError, match="Melanomas come from 1 group "):
+        training._check_splits(rows, recipe, Setting(Path(), Path(), torch.device("cpu"), 1))
 
 
 def test_nobody_is_called_a_patient_where_the_table_names_none():

@@ -34,7 +34,6 @@ class Trained:
     """How they came to be held out."""
     leak: str | None
     """What to say of it where patients or lesions stand on both sides."""
-    history: list[dict[str, float]]
     facts: dict[str, Any]
     novelty: Novelty | None = None
 

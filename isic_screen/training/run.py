@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -108,12 +109,12 @@ def _train_head(data: DataSet, recipe: HeadRecipe, setting: Setting) -> Trained:
         "best_epoch": finished.best_epoch,
         "validation_auc": finished.history[finished.best_epoch - 1]["validation_auc"],
     }
-    return Trained(run.network, held_out, basis, leaks, finished.history, facts)
+    return Trained(run.network, held_out, basis, leaks, facts)
 
 
 def _train_whole(data: DataSet, recipe: FineTuneRecipe, setting: Setting) -> Trained:
     """A whole network on all images; what it can do is judged by its twins in cross-validation."""
-    _check_splits(data.rows, recipe, setting)
+    folds_of(data.rows, recipe)  # data that cannot be split are told before hours of decoding
     run = WholeNetwork.prepare(data, recipe, setting)
     _take_folder(setting, recipe)
     run = _started(run, data)
@@ -134,7 +135,7 @@ def _train_whole(data: DataSet, recipe: FineTuneRecipe, setting: Setting) -> Tra
         "members": [member.facts() for member in run.members],
         "novelty": {"cut_off": cut_off, "share_known": KNOWN_SHARE},
     }
-    return Trained(network, held_out, basis, leaks, history, facts, novelty)
+    return Trained(network, held_out, basis, leaks, facts, novelty)
 
 
 def _train_parts(data: DataSet, recipe: FineTuneRecipe, setting: Setting) -> None:
@@ -143,7 +144,7 @@ def _train_parts(data: DataSet, recipe: FineTuneRecipe, setting: Setting) -> Non
         raise RecipeError(
             f"--only {strange[0]}: the folds are 1 to {recipe.folds}, and 0 is the network on all images."
         )
-    _check_splits(data.rows, recipe, setting)
+    folds_of(data.rows, recipe)  # data that cannot be split are told before hours of decoding
     run = WholeNetwork.prepare(data, recipe, setting)
     _take_folder(setting, recipe)
     run = _started(run, data)
@@ -192,15 +193,14 @@ def _take_folder(setting: Setting, recipe: Recipe) -> None:
     setting.processes.wait()
 
 
-def _check_splits(rows: pd.DataFrame, recipe: Recipe, setting: Setting) -> None:
+def _check_splits(rows: pd.DataFrame, recipe: HeadRecipe, setting: Setting) -> None:
     """Raise DataError for data that cannot be split, before the backbone has seen hours of images."""
-    if isinstance(recipe, FineTuneRecipe):
-        folds_of(rows, recipe)
-        return
-    if isinstance(recipe, HeadRecipe):
-        split_rows(rows, fraction=recipe.validation_fraction, by=unit_of(recipe), seed=recipe.seed)
+    split = partial(split_rows, fraction=recipe.validation_fraction, by=unit_of(recipe), seed=recipe.seed)
+    split(rows)
     if recipe.folds:
-        fold_rows(rows, folds=recipe.folds, by=unit_of(recipe), seed=recipe.seed)
+        folds = fold_rows(rows, folds=recipe.folds, by=unit_of(recipe), seed=recipe.seed)
+        for fold in range(recipe.folds):  # each has a validation part of its own (Experiment.cross_validate)
+            split(rows[folds != fold])
     if setting.split_file:
         check_split_file(setting.split_file, recipe)
 
