@@ -68,6 +68,7 @@ def as_markdown(packages: list[Distribution]) -> str:
 
 
 def main() -> None:
+    """Write the list to the file that was named, or to docs/dependencies.md."""
     out = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "dependencies.md"
     packages = list(installed(requirements(ROOT / "requirements.txt")))
     out.write_text(as_markdown(packages), encoding="utf-8")

@@ -68,6 +68,7 @@ def graph_of(network: ScreenNet) -> bytes:
 
 
 def main() -> None:
+    """Write the graph to its place in isic_screen/graphs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, default=BUNDLED_MODEL, help="default: the bundled one")
     given = parser.parse_args()

@@ -36,6 +36,7 @@ _UNMEASURED = (
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Run a command; the exit status, 2 with a sentence on standard error when it could not be done."""
     given = _parser().parse_args(arguments)
     try:
         return given.run(given)

@@ -69,6 +69,7 @@ class ModelFacts:
 
     @property
     def prevalence(self) -> float:
+        """Share of melanomas, 0 to 1, at which every probability and threshold of the file is stated."""
         return self.calibration.prevalence
 
     def to_json(self) -> str:

@@ -175,6 +175,7 @@ class ScreenNet(nn.Module):
         ]
 
     def train(self, mode: bool = True) -> Self:
+        """As nn.Module's, but that what is frozen stays in eval mode."""
         super().train(mode)
         # In train mode batch norm would go on moving its running statistics, so "frozen" would not be frozen.
         for module in [self.backbone] if self.backbone_frozen else self._frozen_modules:

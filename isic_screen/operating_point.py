@@ -136,10 +136,12 @@ class Per1000:
 
     @property
     def melanomas(self) -> float:
+        """People with melanoma, found or missed: 1,000 times the prevalence."""
         return self.found + self.missed
 
     @property
     def flagged(self) -> float:
+        """People who are referred, rightly or not."""
         return self.found + self.recalled_healthy
 
 

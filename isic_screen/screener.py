@@ -38,6 +38,7 @@ class Screening:
 
     @property
     def heat_map_empty(self) -> bool:
+        """Whether no place spoke for melanoma more than against it."""
         return not self.heat_map.any()
 
     def flagged(self, threshold: float) -> bool:
@@ -60,6 +61,7 @@ class Screener:
 
     @property
     def facts(self) -> ModelFacts:
+        """What the model file says about the model."""
         return self.model.facts
 
     def screen(self, photo: Image.Image) -> Screening:

@@ -45,6 +45,7 @@ class SeenPhotos:
         return np.array([_mark(*photo) in known for photo in zip(image_ids, paths, strict=True)], dtype=bool)
 
     def with_those_of(self, other: Self) -> Self:
+        """The photos of either, each once."""
         return type(self)(torch.cat([self.marks, other.marks]).unique())
 
 

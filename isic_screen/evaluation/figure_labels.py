@@ -21,6 +21,7 @@ def titled(title: str, name: str) -> str:
 
 
 def sample(block: Block) -> str:
+    """What a figure was counted on: images, patients or lesions, melanomas."""
     # Of one image each: no room for more words above a square figure.
     n, groups = block["n"], block["groups"]
     images = images_by_group(n, groups) if groups < n else f"{n:,} images, each its own group"
@@ -35,6 +36,7 @@ def images_by_group(images: int, groups: int) -> str:
 
 
 def interval(estimate: Mapping[str, Any], digits: int) -> str:
+    """An estimate that has a value, to so many decimals, with its 95 % interval if there is one."""
     if estimate["low"] is None:
         return f"{estimate['value']:.{digits}f}"
     return f"{estimate['value']:.{digits}f} ({estimate['low']:.{digits}f} to {estimate['high']:.{digits}f})"

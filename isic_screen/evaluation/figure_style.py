@@ -67,6 +67,7 @@ def set_title(axes: Axes, title: str, *lines: str, raised: bool = False) -> None
 
 
 def label_axes(axes: Axes, x: str, y: str) -> None:
+    """Name both axes in the size and colour of all figures."""
     axes.set_xlabel(x, fontsize=TEXT_SIZE, color=INK)
     axes.set_ylabel(y, fontsize=TEXT_SIZE, color=INK)
 

@@ -41,6 +41,7 @@ class Estimate:
     undefined_resamples: int = 0
 
     def to_dict(self) -> dict[str, Any]:
+        """As it stands in `metrics.json`."""
         return asdict(self)
 
 

@@ -45,6 +45,7 @@ class Part:
 
 
 def whole(batch: Sized) -> Part:
+    """The part that is all of a batch."""
     return Part(0, len(batch), len(batch))
 
 

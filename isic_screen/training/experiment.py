@@ -121,6 +121,7 @@ class Experiment:
         return parts
 
     def folds_of(self, rows: pd.DataFrame, folds: int) -> pd.Series:
+        """The fold (from 0) of each of `rows`, split as the recipe says."""
         return fold_rows(rows, folds=folds, by=unit_of(self.recipe), seed=self.recipe.seed)
 
     def cross_validate(self) -> pd.DataFrame:
@@ -163,6 +164,7 @@ class Experiment:
         return head, finished
 
     def logits(self, head: Head, mask: pd.Series) -> NDArray[np.float64]:
+        """Logits (n,) of the n rows that `mask`, which is over all `rows`, lets through, in fp32 and in order."""
         return predict(self._module(head), self._batches(mask), self.setting.device, self.setting.processes)
 
     def _module(self, head: Head) -> nn.Module:

@@ -48,6 +48,7 @@ class Case:
 
     @classmethod
     def of(cls, photo: Image.Image, screening: Screening) -> "Case":
+        """Of an RGB photo of any size; it is copied, not changed."""
         shown = photo.copy()
         # About as sharp as the default filter when a photo gets smaller, and cheaper.
         shown.thumbnail((SHOWN_SIDE, SHOWN_SIDE), Image.Resampling.HAMMING)

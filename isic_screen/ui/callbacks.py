@@ -79,6 +79,7 @@ class Callbacks:
             return
 
     def verdict(self, case: Case | None, threshold: float, prevalence: float) -> str:
+        """The verdict's HTML, or what stands in its place while there is no case."""
         if case is None:
             return answer.waiting(self.texts)
         return answer.verdict(case, self.point(threshold), prevalence, self.texts)
@@ -165,6 +166,7 @@ class Callbacks:
         return batch_pdf(rows, point.restated(prevalence), self.screener.model, self.texts, on=on)
 
     def point(self, threshold: float) -> OperatingPoint:
+        """What a threshold means, at the model file's prevalence."""
         return self.screener.facts.threshold_table.at(threshold)
 
     def threshold_for(self, sensitivity_percent: float) -> float:

@@ -62,6 +62,7 @@ class People:
 
     @classmethod
     def of(cls, counts: Per1000, texts: Texts) -> "People":
+        """Both pairs rounded so that the parts still add up."""
         return cls(
             *_two_and_all(counts.found, counts.missed, texts),
             *_two_and_all(counts.recalled_healthy, counts.cleared_healthy, texts),

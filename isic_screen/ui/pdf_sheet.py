@@ -60,6 +60,7 @@ class Fitted:
 
     @property
     def tall(self) -> float:
+        """Millimetres that the lines take."""
         return height(self.size, len(self.lines))
 
 

@@ -59,6 +59,7 @@ def share_of(percentage: float | None, default: float) -> float:
 
 
 def in_percent(share: float) -> float:
+    """A share (0 to 1) as the number of percent that a field shows."""
     return round(100 * share, 6)  # 100 * 0.018 is 1.7999999999999998
 
 
