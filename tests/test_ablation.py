@@ -137,6 +137,15 @@ def test_only_names_that_are_there_are_run(ablate, capsys):
     assert "--only bsae:" in capsys.readouterr().err
 
 
+def test_the_folders_that_the_table_goes_to_are_made(ablate):
+    run, _, folder = ablate
+    run()
+    new = folder / "new" / "folder"
+    run("--json", str(new / "a.json"), "--table", str(new / "tables" / "a.md"))
+    assert json.loads((new / "a.json").read_text()) == json.loads((folder / "a.json").read_text())
+    assert (new / "tables" / "a.md").read_text() == (folder / "a.md").read_text()
+
+
 def test_a_table_of_entries_that_cannot_be_read_is_a_sentence(ablate, capsys):
     run, _, folder = ablate
     run("--entries", str(folder / "nowhere.toml"), status=2)

@@ -106,8 +106,10 @@ def main() -> int:
     for name, result in results.items():
         entry = entries.get(name, {"why": "the run of the shipped model"})
         result |= {"why": entry["why"], "set": entry.get("set", {})}
-    given.json.write_text(json.dumps(results, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    given.table.write_text(table_of(results), encoding="utf-8")
+    texts = {given.json: json.dumps(results, indent=1, allow_nan=False) + "\n", given.table: table_of(results)}
+    for file, text in texts.items():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
     say(f"Wrote {given.json} and {given.table}")
     return 0
 
