@@ -5,15 +5,15 @@ none before there are thousands, which is some 300 kB for each photo that a prog
 keeps for an hour after the page was closed.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
 from anyio.to_thread import run_sync
 
 from isic_screen.serving.memory import give_back
+from isic_screen.serving.repeated import repeated
 
 EMPTY_SECONDS = 5.0
 """How long a session is kept that holds nothing of its visitor's, as those of the API."""
@@ -29,18 +29,11 @@ def forgetting(gone_seconds: float) -> Callable[[Any], AbstractAsyncContextManag
         sessions = Sessions(app, gone_seconds)
 
         async def forget() -> None:
-            while True:
-                await asyncio.sleep(EMPTY_SECONDS)
-                sessions.forget(datetime.now())
-                await run_sync(give_back)
+            sessions.forget(datetime.now())
+            await run_sync(give_back)
 
-        task = asyncio.create_task(forget())
-        try:
+        async with repeated(forget, EMPTY_SECONDS):
             yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
 
     return lifespan
 

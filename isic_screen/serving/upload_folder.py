@@ -1,6 +1,5 @@
 """The folder of uploads: this process's own, unreadable for others, swept, and gone when the process ends."""
 
-import asyncio
 import logging
 import os
 import shutil
@@ -14,6 +13,7 @@ from typing import Any, BinaryIO
 
 from anyio.to_thread import run_sync
 
+from isic_screen.serving.repeated import repeated
 from isic_screen.serving.settings import SettingsError
 
 if sys.platform != "win32":
@@ -93,17 +93,10 @@ def swept(folder: Path, every: float, older: float) -> Callable[[Any], AbstractA
         keep = frozenset(folder.rglob("*"))
 
         async def sweep() -> None:
-            while True:
-                await asyncio.sleep(every)
-                await run_sync(delete_older, folder, time.time() - older, keep)
+            await run_sync(delete_older, folder, time.time() - older, keep)
 
-        sweeping = asyncio.create_task(sweep())
-        try:
+        async with repeated(sweep, every):
             yield
-        finally:
-            sweeping.cancel()
-            with suppress(asyncio.CancelledError):
-                await sweeping
 
     return lifespan
 
