@@ -262,11 +262,7 @@ class _Run:
         targets = torch.from_numpy(images.targets[places]).float().to(self.device)
         diagnoses = torch.from_numpy(images.diagnoses[places]).to(self.device)
         self.optimizer.zero_grad(set_to_none=True)
-        with (
-            autocast(self.device, self.dtype),
-            fast_depthwise(self.device),
-            whole_batch(self.processes, batch.total),
-        ):
+        with autocast(self.device, self.dtype), fast_depthwise(self.device), whole_batch(self.processes, batch.total):
             logits, diagnosis_logits = self.parallel(inputs, self.stages)
         logits, diagnosis_logits = logits.float(), diagnosis_logits.float()
         groups = None if images.groups is None else torch.from_numpy(images.groups[places]).to(self.device)
