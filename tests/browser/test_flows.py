@@ -333,6 +333,24 @@ def test_a_row_of_a_batch_opens_its_case(page: Page, many):
     expect(page.locator("#batch-case .figure")).to_have_text(probability)
 
 
+def test_a_filter_begins_with_the_most_probable_and_a_case_far_down_comes_into_view(page: Page, tmp_path):
+    photos = []
+    for number in range(51):
+        with Image.open(EXAMPLE) as drawn:
+            photos.append(tmp_path / f"photo-{number:02}.jpg")
+            drawn.resize((320, 240)).save(photos[-1])
+    _open_batch(page, photos)
+    expect(page.locator("#batch-progress")).to_contain_text("All 51 photos are done.")
+    page.locator("#batch-table [data-photo]").first.click()
+    expect(page.locator("#batch-case .verdict")).to_be_in_viewport()
+    page.fill("#batch-part input", "2")
+    expect(page.locator("#batch-table tbody tr")).to_have_count(1)
+    for chosen in (texts.REFER, texts.BATCH_ALL):
+        page.locator("#batch-filter").get_by_label(chosen, exact=True).check()
+        expect(page.locator("#batch-table tbody tr")).to_have_count(50)
+        expect(page.locator("#batch-part input")).to_have_value("1")
+
+
 def test_a_batch_can_be_stopped_and_keeps_what_it_has(page: Page, tmp_path):
     picture = io.BytesIO()
     lesion(0, size=(1200, 900)).save(picture, "JPEG")
