@@ -172,6 +172,13 @@ def test_consequences_are_the_operating_points(table):
     assert dots[0] == round(counts.found)
 
 
+def test_few_referred_for_each_melanoma_are_not_rounded_to_one():
+    counted = ThresholdTable((0.01,), (60,), (30,), 60, 90, 0.018)
+    point = counted.at(0.01).restated(0.5)
+    assert point.number_needed_to_refer == pytest.approx(4 / 3)
+    assert '<span class="value">1.3</span>' in consequences(point, counted, "", texts)
+
+
 @pytest.mark.parametrize("threshold", [0.0, 1e-9, 0.01, 0.9, 1.0])
 def test_every_threshold_can_be_drawn_and_told(table, threshold):
     plot = ThresholdPlot(table, 0.018, texts)
