@@ -182,8 +182,8 @@ def batch_tab(callbacks: Callbacks, threshold: Threshold) -> None:
     def as_csv(batch_: Batch | None, at: float, stated: float | None) -> str:
         if batch_ is None:
             return ""
-        made = batch_csv(batch_.rows, callbacks.point(at), share_of(stated, facts.prevalence))
-        return base64.b64encode(made.encode()).decode()
+        made = batch_csv(batch_.rows, callbacks.point(at), share_of(stated, facts.prevalence), texts)
+        return base64.b64encode(made.encode("utf-8-sig")).decode()  # without its mark, Excel spoils umlauts
 
     def as_pdf(batch_: Batch | None, at: float, stated: float | None) -> str:
         if batch_ is None:

@@ -1,5 +1,6 @@
 """What a clinician does beside the first photo, wrong turns included."""
 
+import codecs
 import csv
 import io
 import json
@@ -305,6 +306,7 @@ def test_a_batch_is_listed_filtered_saved_and_follows_the_threshold(page: Page, 
 
     name, content = _saved_by(page, "#batch-csv")
     assert name == "isic-screen-batch.csv"
+    assert content.startswith(codecs.BOM_UTF8)  # or a spreadsheet would not show "ü"
     assert len(list(csv.DictReader(io.StringIO(content.decode())))) == 7
     name, content = _saved_by(page, "#batch-pdf")
     assert name == "isic-screen-batch.pdf"
