@@ -61,6 +61,12 @@ class Desk:
     """The photo that was given last, None when it was taken away; empty before any."""
     case: Case | None = None
 
+    def heat(self, callbacks: Callbacks, by: str) -> Any:
+        """The heat map by one of METHODS; nothing new where another photo came meanwhile."""
+        case = self.case
+        picture = callbacks.heat(case, by)
+        return picture if self.case is case else gr.skip()
+
 
 def photo_tab(callbacks: Callbacks, other_sensitivity: gr.Slider) -> Threshold:
     """The components and events of the tab, inside the tab's context. `other_sensitivity` follows and leads as well."""
@@ -186,9 +192,7 @@ def photo_tab(callbacks: Callbacks, other_sensitivity: gr.Slider) -> Threshold:
         return on.card if on.case is None else callbacks.verdict(on.case, at, share(stated))
 
     def mapped(on: Desk, by: str) -> Any:
-        case = on.case
-        picture = callbacks.heat(case, by)
-        return picture if on.case is case else gr.skip()  # another photo came meanwhile
+        return on.heat(callbacks, by)
 
     def follow(on: Desk, at: float, stated: float | None) -> dict[Any, Any]:
         meaning = zip(outcome, callbacks.meaning(at, share(stated)), strict=True)
