@@ -113,7 +113,7 @@ def batch_tab(callbacks: Callbacks, threshold: Threshold) -> None:
         }
 
     def forgotten() -> dict[Any, Any]:
-        """The server was started anew, and knows nothing of the files that the page still lists."""
+        """The server was started anew, and knows nothing of the files that the page still shows."""
         return {
             found: None,
             opened: None,
@@ -179,25 +179,26 @@ def batch_tab(callbacks: Callbacks, threshold: Threshold) -> None:
         verdict = callbacks.verdict(shown.case, at, share_of(stated, facts.prevalence))
         return answer.named(shown.name, texts) + verdict
 
-    def as_csv(batch_: Batch | None, at: float, stated: float | None) -> str:
+    def as_csv(batch_: Batch | None, at: float, stated: float | None) -> dict[Any, Any]:
         if batch_ is None:
-            return ""
+            return {saved_csv: "", progress: nothing}
         made = batch_csv(batch_.rows, callbacks.point(at), share_of(stated, facts.prevalence), texts)
-        return base64.b64encode(made.encode("utf-8-sig")).decode()  # without its mark, Excel spoils umlauts
+        # Without its mark, Excel spoils umlauts.
+        return {saved_csv: base64.b64encode(made.encode("utf-8-sig")).decode()}
 
-    def as_pdf(batch_: Batch | None, at: float, stated: float | None) -> str:
+    def as_pdf(batch_: Batch | None, at: float, stated: float | None) -> dict[Any, Any]:
         if batch_ is None:
-            return ""
+            return {saved_pdf: "", progress: nothing}
         made = callbacks.batch_report(batch_, at, share_of(stated, facts.prevalence), date.today())
-        return base64.b64encode(made).decode()
+        return {saved_pdf: base64.b64encode(made).decode()}
 
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     at = [threshold.value, threshold.prevalence]
     ends = [start, stop, controls, progress]
-    # One batch at a time over all visitors, apart from the single photos, which must not wait for it.
     anew = [found, opened, controls, table, card, heat, progress]
     beginning = start.click(begun, files, [*anew, start, stop, chosen, part], **private, queue=False)
     beginning.failure(forgotten, None, [*anew, files], **private, queue=False)
+    # One batch at a time over all visitors, apart from the single photos, which must not wait for it.
     running = beginning.success(run, [files, found], progress, **private, concurrency_limit=1, concurrency_id="batch")
     for end in (running.then, running.failure):
         end(ended, [found, progress], ends, **private, queue=False)
@@ -213,9 +214,9 @@ def batch_tab(callbacks: Callbacks, threshold: Threshold) -> None:
     opening.then(look_again, [found, opened], None, **private, trigger_mode="always_last", **MODEL_AT_ONCE).then(
         **card_anew, **QUICK
     )
-    csv.click(as_csv, [found, *at], saved_csv, **private).then(
+    csv.click(as_csv, [found, *at], [saved_csv, progress], **private).then(
         None, saved_csv, None, js=_SAVE_CSV, api_visibility="private"
     )
-    pdf.click(as_pdf, [found, *at], saved_pdf, **private).then(
+    pdf.click(as_pdf, [found, *at], [saved_pdf, progress], **private).then(
         None, saved_pdf, None, js=_SAVE_PDF, api_visibility="private"
     )

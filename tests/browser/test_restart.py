@@ -32,9 +32,12 @@ def test_a_report_and_a_batch_of_before_say_what_to_do(browser: Browser, tmp_pat
         page.locator("#make-pdf").click()
         expect(page.locator("#answer .problem")).to_contain_text(texts.FAILED_ADVICE)
 
-        many.locator("#batch-start").click()
+        many.locator("#batch-csv").click()
         expect(many.locator("#batch-progress")).to_have_text(texts.BATCH_NOTHING)
         expect(many.locator("#batch-table tbody tr")).to_have_count(0)
+        many.locator("#batch-start").click()
+        expect(many.locator("#batch-files")).not_to_contain_text(EXAMPLE.stem)
+        expect(many.locator("#batch-progress")).to_have_text(texts.BATCH_NOTHING)
         many.set_input_files("#batch-files input[type=file]", str(EXAMPLE))
         many.locator("#batch-files").get_by_text(EXAMPLE.stem).first.wait_for()
         many.locator("#batch-start").click()
