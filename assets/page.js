@@ -7,11 +7,13 @@
     button.setAttribute("aria-label", `${example} ${number + 1}`);
   });
 
-  // A picture pasted anywhere goes where a dropped one goes.
+  // A picture pasted anywhere on the tab goes where a dropped one goes. Text of a word processor has its picture beside
+  // it, and goes into the field that it is pasted into.
   document.addEventListener("paste", (event) => {
+    if (event.target.matches("input, textarea") && event.clipboardData.types.includes("text/plain")) return;
     const picture = [...event.clipboardData.files].find((file) => file.type.startsWith("image/"));
     const field = document.querySelector("#photo input[type=file]");
-    if (!picture || !field) return;
+    if (!picture || !field?.closest("#photo").offsetParent) return;
     const files = new DataTransfer();
     files.items.add(picture);
     field.files = files.files;

@@ -22,11 +22,12 @@ T = TypeVar("T")
 
 
 @contextmanager
-def running_app(log: Path, *arguments: str) -> Iterator[str]:
-    """The address of `python app.py` on a free port; its output goes to `log`."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+def running_app(log: Path, *arguments: str, port: int | None = None) -> Iterator[str]:
+    """The address of `python app.py` on a port, by default a free one; its output goes to `log`."""
+    if port is None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
     address = f"http://127.0.0.1:{port}"
     command = [sys.executable, "app.py", "--host", "127.0.0.1", "--port", str(port), *arguments]
     environment = {**os.environ, "GRADIO_TEMP_DIR": str(log.parent / "uploads")}

@@ -13,6 +13,7 @@ from isic_screen.operating_point import OperatingPoint, ThresholdTable, restate
 from isic_screen.quality import assess
 from isic_screen.ui.batch import Row
 from isic_screen.ui.batch_csv import batch_csv
+from isic_screen.ui.texts import German, Texts
 from tests.conftest import lesion
 
 POINT = ThresholdTable((0.01, 0.03), (9, 5), (7, 2), 9, 9, 0.018).at(0.03)
@@ -25,7 +26,7 @@ def _screening(probability: float, quality=FIT) -> Screening:
 
 
 def _told(rows: list[Row], prevalence: float = 0.018, point: OperatingPoint = POINT) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(batch_csv(rows, point, prevalence), newline="")))
+    return list(csv.DictReader(io.StringIO(batch_csv(rows, point, prevalence, Texts()), newline="")))
 
 
 def test_it_has_the_command_lines_columns_and_values_and_names_its_prevalence():
@@ -65,6 +66,14 @@ def test_a_name_out_of_a_zip_is_no_formula(start):
     as_given = io.StringIO(newline="")
     write_csv(as_given, [(name, _screening(0.1))], 0.03)  # the command line's contract
     assert next(csv.DictReader(io.StringIO(as_given.getvalue(), newline="")))["file"] == name
+
+
+def test_a_german_spreadsheet_finds_its_columns_and_numbers():
+    made = batch_csv([Row("Müller; Änne, links.jpg", _screening(0.0299))], POINT, 0.018, German())
+    (row,) = csv.DictReader(io.StringIO(made, newline=""), delimiter=";")
+    assert row["file"] == "Müller; Änne, links.jpg"
+    assert (row["probability"], row["threshold"], row["prevalence"]) == ("0,0299", "0,03", "0,018")
+    assert row["flagged"] == "0"
 
 
 def test_other_names_stay_as_they_are():

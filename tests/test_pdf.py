@@ -240,6 +240,16 @@ def test_whatever_is_typed_stays_on_one_page_within_its_margins(typed):
     assert LANGUAGES[1].PDF_SIGNATURE in said
 
 
+def test_nothing_that_is_typed_into_a_field_is_cut():
+    label = "Fall Ω-17 / Müller-Lüdenscheidt, Änne-Sophie von der Trave, geb. 1948-02-29, W 3"
+    site = "linker Unterschenkel, medial, zwei Querfinger unter dem Knie"
+    age, sex = "78 Jahre, 11 Monate.", "weiblich (bei Geb.)."
+    assert (len(label), len(site), len(age), len(sex)) == (80, 60, 20, 20)  # the most that the page lets in
+    made = _case(context=Context(label, age, sex, site))
+    for typed in (label, age, sex, site):
+        assert _says(made, typed), typed
+
+
 def test_a_note_that_is_cut_says_so():
     whole = "Small print. " * 90
     assert not _says(_case(context=Context(note=whole)), texts.PDF_NOTE_CUT)

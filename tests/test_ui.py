@@ -5,6 +5,7 @@ import re
 from dataclasses import replace
 from datetime import date
 
+import gradio as gr
 import numpy as np
 import pytest
 from pypdf import PdfReader
@@ -20,6 +21,7 @@ from isic_screen.ui.callbacks import Callbacks
 from isic_screen.ui.consequences import ThresholdPlot, consequences
 from isic_screen.ui.numbers import People, against, percent
 from isic_screen.ui.pdf import Context
+from isic_screen.ui.photo_tab import Desk
 from isic_screen.ui.texts import German, Texts
 from isic_screen.ui.threshold import as_shown, share_of
 from tests.conftest import lesion
@@ -170,6 +172,24 @@ def test_consequences_are_the_operating_points(table):
     dots = [path.count("M") for path in re.findall(r' d="(M[^"]*|)"', html)]
     assert sum(dots) == 1000
     assert dots[0] == round(counts.found)
+
+
+def test_a_heat_map_that_comes_after_the_next_photo_is_dropped(callbacks, monkeypatch):
+    desk = Desk("", "first.jpg", _case())
+
+    def slow(*_: object) -> str:
+        desk.case = None  # meanwhile another photo is given
+        return "the first photo's map"
+
+    monkeypatch.setattr(Callbacks, "heat", slow)
+    assert desk.heat(callbacks, METHODS[-1]) == gr.skip()
+
+
+def test_few_referred_for_each_melanoma_are_not_rounded_to_one():
+    counted = ThresholdTable((0.01,), (60,), (30,), 60, 90, 0.018)
+    point = counted.at(0.01).restated(0.5)
+    assert point.number_needed_to_refer == pytest.approx(4 / 3)
+    assert '<span class="value">1.3</span>' in consequences(point, counted, "", texts)
 
 
 @pytest.mark.parametrize("threshold", [0.0, 1e-9, 0.01, 0.9, 1.0])

@@ -8,35 +8,43 @@ from isic_screen.errors import PhotoError
 from isic_screen.export import COLUMNS, as_utf8
 from isic_screen.operating_point import OperatingPoint, restate
 from isic_screen.ui.batch import Row
+from isic_screen.ui.numbers import localised
+from isic_screen.ui.texts import Texts
 
 _STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def batch_csv(rows: Iterable[Row], point: OperatingPoint, prevalence: float) -> str:
+def batch_csv(rows: Iterable[Row], point: OperatingPoint, prevalence: float, texts: Texts) -> str:
     """The rows as a CSV file's text, in the order in which they were given.
 
     `point` is on the model's own scale; `probability` and `threshold` are restated at `prevalence`, which stands in a
     column of its own behind the command line's. A photo that is not fit to be screened keeps the model's score, as on
-    the command line, but `flagged` is empty: the page gives no answer to it.
+    the command line, but `flagged` is empty: the page gives no answer to it. Where numbers have a decimal comma,
+    spreadsheets look for semicolons between the cells.
     """
     out = io.StringIO(newline="")
-    writer = csv.writer(out)
+    writer = csv.writer(out, delimiter=";" if texts.DECIMAL_MARK == "," else ",")
     writer.writerow((*COLUMNS, "prevalence"))
-    threshold = f"{point.restated(prevalence).threshold:.6g}"
+    threshold = _number(point.restated(prevalence).threshold, texts)
     for row in rows:
-        probability, flagged, quality, error = _found(row, point, prevalence)
-        cells = (_safe(row.name), probability, threshold, flagged, quality, _safe(error), f"{prevalence:.6g}")
+        probability, flagged, quality, error = _found(row, point, prevalence, texts)
+        stated = _number(prevalence, texts)
+        cells = (_safe(row.name), probability, threshold, flagged, quality, _safe(error), stated)
         writer.writerow(cells)
     return out.getvalue()
 
 
-def _found(row: Row, point: OperatingPoint, prevalence: float) -> tuple[str, str, str, str]:
+def _found(row: Row, point: OperatingPoint, prevalence: float, texts: Texts) -> tuple[str, str, str, str]:
     """Probability, flag, quality and error of a row."""
     if isinstance(row.result, PhotoError):
         return "", "", "", str(row.result)
     probability = restate(row.result.probability, point.prevalence, prevalence)
     flagged = {"refer": "1", "below": "0", "unscreened": ""}[row.answer(point.threshold)]
-    return f"{probability:.6g}", flagged, row.result.quality.summary, ""
+    return _number(probability, texts), flagged, row.result.quality.summary, ""
+
+
+def _number(value: float, texts: Texts) -> str:
+    return localised(f"{value:.6g}", texts)
 
 
 def _safe(text: str) -> str:

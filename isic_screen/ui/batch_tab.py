@@ -17,6 +17,7 @@ from isic_screen.ui.answer import Case
 from isic_screen.ui.batch import FILTERS, MAX_PHOTOS, Batch
 from isic_screen.ui.batch_csv import batch_csv
 from isic_screen.ui.callbacks import Callbacks
+from isic_screen.ui.numbers import localised
 from isic_screen.ui.photo_tab import MODEL_AT_ONCE, QUICK, SESSION_SECONDS
 from isic_screen.ui.threshold import Threshold, share_of
 from isic_screen.ui.uploads import only_uploads
@@ -24,6 +25,7 @@ from isic_screen.ui.uploads import only_uploads
 _BETWEEN_UPDATES = 0.5  # seconds: a table that changes more often cannot be read
 _SAVE_CSV = "(csv) => window.isicScreenSave(csv, 'isic-screen-batch.csv', 'text/csv')"
 _WHICH = "(found, pressed, ...rest) => [found, window.isicScreenOpened, ...rest]"
+_SHOW_CASE = "() => document.querySelector('#batch-case').scrollIntoView({block: 'nearest'})"
 _SAVE_PDF = "(pdf) => window.isicScreenSave(pdf, 'isic-screen-batch.pdf', 'application/pdf')"
 
 
@@ -43,7 +45,7 @@ def batch_tab(callbacks: Callbacks, threshold: Threshold) -> None:
     found = gr.State(None, time_to_live=SESSION_SECONDS)
     opened = gr.State(None, time_to_live=SESSION_SECONDS)
 
-    gr.HTML(f'<p class="hint">{texts.BATCH_HINT.format(most=f"{MAX_PHOTOS}")}</p>')
+    gr.HTML(f'<p class="hint">{texts.BATCH_HINT.format(most=localised(f"{MAX_PHOTOS:,}", texts))}</p>')
     files = gr.File(
         file_count="multiple",
         file_types=[*sorted(PHOTO_SUFFIXES), ".zip"],
@@ -88,6 +90,9 @@ def batch_tab(callbacks: Callbacks, threshold: Threshold) -> None:
             gr.Number(shown, label=texts.BATCH_PART.format(most=most)),
         )
 
+    def listed_from_the_top(batch_: Batch | None, at: float, stated: float | None, only: str) -> tuple[str, Any]:
+        return listed(batch_, at, stated, only, 1)
+
     nothing = f'<p class="batch-progress" role="alert">{texts.BATCH_NOTHING}</p>'
 
     def begun(paths: list[str] | None) -> dict[Any, Any]:
@@ -102,6 +107,19 @@ def batch_tab(callbacks: Callbacks, threshold: Threshold) -> None:
             progress: "",
             chosen: FILTERS[0],
             part: 1,
+            table: "",
+            card: "",
+            heat: "",
+        }
+
+    def forgotten() -> dict[Any, Any]:
+        """The server was started anew, and knows nothing of the files that the page still shows."""
+        return {
+            found: None,
+            opened: None,
+            controls: gr.Row(visible=False),
+            progress: nothing,
+            files: None,
             table: "",
             card: "",
             heat: "",
@@ -161,29 +179,27 @@ def batch_tab(callbacks: Callbacks, threshold: Threshold) -> None:
         verdict = callbacks.verdict(shown.case, at, share_of(stated, facts.prevalence))
         return answer.named(shown.name, texts) + verdict
 
-    def as_csv(batch_: Batch | None, at: float, stated: float | None) -> str:
+    def as_csv(batch_: Batch | None, at: float, stated: float | None) -> dict[Any, Any]:
         if batch_ is None:
-            return ""
-        made = batch_csv(batch_.rows, callbacks.point(at), share_of(stated, facts.prevalence))
-        return base64.b64encode(made.encode()).decode()
+            return {saved_csv: "", progress: nothing}
+        made = batch_csv(batch_.rows, callbacks.point(at), share_of(stated, facts.prevalence), texts)
+        # Without its mark, Excel spoils umlauts.
+        return {saved_csv: base64.b64encode(made.encode("utf-8-sig")).decode()}
 
-    def as_pdf(batch_: Batch | None, at: float, stated: float | None) -> str:
+    def as_pdf(batch_: Batch | None, at: float, stated: float | None) -> dict[Any, Any]:
         if batch_ is None:
-            return ""
+            return {saved_pdf: "", progress: nothing}
         made = callbacks.batch_report(batch_, at, share_of(stated, facts.prevalence), date.today())
-        return base64.b64encode(made).decode()
+        return {saved_pdf: base64.b64encode(made).decode()}
 
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     at = [threshold.value, threshold.prevalence]
     ends = [start, stop, controls, progress]
+    anew = [found, opened, controls, table, card, heat, progress]
+    beginning = start.click(begun, files, [*anew, start, stop, chosen, part], **private, queue=False)
+    beginning.failure(forgotten, None, [*anew, files], **private, queue=False)
     # One batch at a time over all visitors, apart from the single photos, which must not wait for it.
-    running = start.click(
-        begun,
-        files,
-        [found, opened, start, stop, controls, progress, chosen, part, table, card, heat],
-        **private,
-        queue=False,
-    ).success(run, [files, found], progress, **private, concurrency_limit=1, concurrency_id="batch")
+    running = beginning.success(run, [files, found], progress, **private, concurrency_limit=1, concurrency_id="batch")
     for end in (running.then, running.failure):
         end(ended, [found, progress], ends, **private, queue=False)
     stop.click(halted, [found, progress], ends, cancels=running, **private, queue=False)
@@ -191,13 +207,16 @@ def batch_tab(callbacks: Callbacks, threshold: Threshold) -> None:
     listing: dict[str, Any] = {"fn": listed, "inputs": [found, *at, chosen, part], "outputs": [table, part]}
     for move in threshold.moves:
         move.then(**listing, **QUICK).then(**card_anew, **QUICK)
-    gr.on([chosen.input, part.input, progress.change], **listing, **QUICK)
-    open_it.click(open_case, [found, pressed, *at], [opened, card, heat], js=_WHICH, **QUICK).then(
-        look_again, [found, opened], None, **private, trigger_mode="always_last", **MODEL_AT_ONCE
-    ).then(**card_anew, **QUICK)
-    csv.click(as_csv, [found, *at], saved_csv, **private).then(
+    gr.on([part.input, progress.change], **listing, **QUICK)
+    chosen.input(listed_from_the_top, [found, *at, chosen], [table, part], **QUICK)
+    opening = open_it.click(open_case, [found, pressed, *at], [opened, card, heat], js=_WHICH, **QUICK)
+    opening.then(None, None, None, js=_SHOW_CASE, api_visibility="private")
+    opening.then(look_again, [found, opened], None, **private, trigger_mode="always_last", **MODEL_AT_ONCE).then(
+        **card_anew, **QUICK
+    )
+    csv.click(as_csv, [found, *at], [saved_csv, progress], **private).then(
         None, saved_csv, None, js=_SAVE_CSV, api_visibility="private"
     )
-    pdf.click(as_pdf, [found, *at], saved_pdf, **private).then(
+    pdf.click(as_pdf, [found, *at], [saved_pdf, progress], **private).then(
         None, saved_pdf, None, js=_SAVE_PDF, api_visibility="private"
     )

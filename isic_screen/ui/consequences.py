@@ -6,6 +6,7 @@ from math import log
 
 from isic_screen.operating_point import OperatingPoint, Per1000, Proportion, ThresholdTable
 from isic_screen.ui.numbers import People, localised, percent
+from isic_screen.ui.numbers import people as number_of_people
 from isic_screen.ui.texts import Texts
 
 _DOTS_ACROSS, _DOTS_DOWN = 50, 20
@@ -41,7 +42,7 @@ def consequences(point: OperatingPoint, table: ThresholdTable, basis: str, texts
         _tile(texts.TILE_SPECIFICITY, *_counted(point.specificity, texts)),
         _tile(texts.TILE_PPV, _share(point.ppv, texts), prevalence),
         _tile(texts.TILE_NPV, _share(point.npv, texts), prevalence),
-        _tile(texts.TILE_NNR, texts.UNKNOWN if needed is None else localised(f"{needed:,.0f}", texts), prevalence),
+        _tile(texts.TILE_NNR, texts.UNKNOWN if needed is None else number_of_people(needed, texts), prevalence),
     ]
     evidence = texts.EVIDENCE.format(
         positives=table.positives,

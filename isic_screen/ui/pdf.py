@@ -34,7 +34,7 @@ _OVERLAY_SIDE = 900  # pixels
 _NOTE = 46.0  # mm with heading and signature; for less, the pictures are made smaller
 _HEAT_STRENGTH = 0.55  # as the page shows it at first
 _PADDING = 4.5
-_LEAST_NOTE = 5.5  # points
+_LEAST_NOTE, _LEAST_FIELD = 5.5, 5.0  # points; then all that a field takes stands on two lines
 _SIGNATURE = 11.0  # mm
 _RULED = 7.0  # mm between the lines to write on
 
@@ -106,7 +106,8 @@ def _context(sheet: Sheet, y: float, context: Context, texts: Texts) -> float:
     for name, typed, share in fields:
         width = share * WIDTH - 3
         sheet.put(x, y, name, width, FINE, colour=QUIET)
-        sheet.put(x, y + 2.6, typed, width, HEADING, least=6, bold=True)
+        fitted = sheet.fitted(typed, width, 4.8, HEADING, least=_LEAST_FIELD, bold=True)
+        sheet.lay(x, y + 2.6, fitted, width)
         sheet.rule(y + 7.4, x, width)
         x += share * WIDTH
     return sheet.put(LEFT, y + 8, texts.PDF_CONTEXT, WIDTH, FINE, least=5, colour=QUIET)

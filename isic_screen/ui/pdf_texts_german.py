@@ -41,6 +41,6 @@ class GermanPdfTexts(PdfTexts):
     PDF_NOT_SCREENED = "Nicht beurteilt"
     PDF_COLUMN_PHOTO = "Foto (Dateiname)"
     PDF_COLUMN_PROBABILITY = "Wahrscheinl."
-    PDF_COLUMN_ANSWER = "Ergebnis"
+    PDF_COLUMN_ANSWER = "Antwort"
     PDF_COLUMN_REMARK = "Qualität, oder warum nicht beurteilt"
     PDF_NO_PHOTOS = "Es gab keine Fotos."

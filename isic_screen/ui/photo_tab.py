@@ -61,6 +61,12 @@ class Desk:
     """The photo that was given last, None when it was taken away; empty before any."""
     case: Case | None = None
 
+    def heat(self, callbacks: Callbacks, by: str) -> Any:
+        """The heat map by one of METHODS; nothing new where another photo came meanwhile."""
+        case = self.case
+        picture = callbacks.heat(case, by)
+        return picture if self.case is case else gr.skip()
+
 
 def photo_tab(callbacks: Callbacks, other_sensitivity: gr.Slider) -> Threshold:
     """The components and events of the tab, inside the tab's context. `other_sensitivity` follows and leads as well."""
@@ -185,8 +191,8 @@ def photo_tab(callbacks: Callbacks, other_sensitivity: gr.Slider) -> Threshold:
         """The verdict as things stand: the slider may have moved while the model ran."""
         return on.card if on.case is None else callbacks.verdict(on.case, at, share(stated))
 
-    def mapped(on: Desk, by: str) -> str:
-        return callbacks.heat(on.case, by)
+    def mapped(on: Desk, by: str) -> Any:
+        return on.heat(callbacks, by)
 
     def follow(on: Desk, at: float, stated: float | None) -> dict[Any, Any]:
         meaning = zip(outcome, callbacks.meaning(at, share(stated)), strict=True)
@@ -234,13 +240,13 @@ def photo_tab(callbacks: Callbacks, other_sensitivity: gr.Slider) -> Threshold:
             return corrected
         return {**corrected, **follow(on, at, stated), in_force: now, number: number_at(at, stated)}
 
-    def reported(on: Desk, at: float, stated: float | None, by: str, *context: str) -> str:
-        if on.case is None:
-            return ""
+    def reported(on: Desk, at: float, stated: float | None, by: str, *context: str) -> dict[Any, Any]:
+        if on.case is None:  # the server was started anew since, or an hour has passed
+            return {pdf: "", verdict: answer.failed(texts)}
         from isic_screen.ui.pdf import Context  # see Callbacks.report
 
         made = callbacks.report(on.case, at, share(stated), by, Context(*context), date.today())
-        return base64.b64encode(made).decode()
+        return {pdf: base64.b64encode(made).decode()}
 
     answered = [desk, verdict, heat, heat_controls, report]
     of_a_photo = [*answered, *typed_in]
@@ -266,7 +272,9 @@ def photo_tab(callbacks: Callbacks, other_sensitivity: gr.Slider) -> Threshold:
         trigger_mode="always_last",
         **MODEL_AT_ONCE,
     ).then(redrawn, [desk, threshold, prevalence], verdict, **QUICK)
-    method.input(mapped, [desk, method], heat, api_visibility="private", show_progress="minimal")
+    method.input(
+        mapped, [desk, method], heat, api_visibility="private", show_progress="minimal", trigger_mode="always_last"
+    )
     strength.change(None, strength, None, js=_SET_STRENGTH, api_visibility="private")
     controls = [threshold, in_force, number, prevalence, sensitivity, presets, other_sensitivity]
     everything = [*controls, verdict, *outcome]
@@ -284,8 +292,9 @@ def photo_tab(callbacks: Callbacks, other_sensitivity: gr.Slider) -> Threshold:
     make_pdf.click(
         reported,
         [desk, threshold, prevalence, method, *typed_in],
-        pdf,
+        [pdf, verdict],
         api_visibility="private",
         show_progress="minimal",
+        show_progress_on=pdf,
     ).then(None, pdf, None, js=_SAVE_PDF, api_visibility="private")
     return Threshold(threshold, prevalence, moves)

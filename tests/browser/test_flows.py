@@ -1,5 +1,6 @@
 """What a clinician does beside the first photo, wrong turns included."""
 
+import codecs
 import csv
 import io
 import json
@@ -305,6 +306,7 @@ def test_a_batch_is_listed_filtered_saved_and_follows_the_threshold(page: Page, 
 
     name, content = _saved_by(page, "#batch-csv")
     assert name == "isic-screen-batch.csv"
+    assert content.startswith(codecs.BOM_UTF8)  # or a spreadsheet would not show "ü"
     assert len(list(csv.DictReader(io.StringIO(content.decode())))) == 7
     name, content = _saved_by(page, "#batch-pdf")
     assert name == "isic-screen-batch.pdf"
@@ -331,6 +333,24 @@ def test_a_row_of_a_batch_opens_its_case(page: Page, many):
     page.keyboard.press("Enter")
     expect(page.locator("#batch-case .case-name")).to_contain_text(name)
     expect(page.locator("#batch-case .figure")).to_have_text(probability)
+
+
+def test_a_filter_begins_with_the_most_probable_and_a_case_far_down_comes_into_view(page: Page, tmp_path):
+    photos = []
+    for number in range(51):
+        with Image.open(EXAMPLE) as drawn:
+            photos.append(tmp_path / f"photo-{number:02}.jpg")
+            drawn.resize((320, 240)).save(photos[-1])
+    _open_batch(page, photos)
+    expect(page.locator("#batch-progress")).to_contain_text("All 51 photos are done.")
+    page.locator("#batch-table [data-photo]").first.click()
+    expect(page.locator("#batch-case .verdict")).to_be_in_viewport()
+    page.fill("#batch-part input", "2")
+    expect(page.locator("#batch-table tbody tr")).to_have_count(1)
+    for chosen in (texts.REFER, texts.BATCH_ALL):
+        page.locator("#batch-filter").get_by_label(chosen, exact=True).check()
+        expect(page.locator("#batch-table tbody tr")).to_have_count(50)
+        expect(page.locator("#batch-part input")).to_have_value("1")
 
 
 def test_a_batch_can_be_stopped_and_keeps_what_it_has(page: Page, tmp_path):

@@ -128,6 +128,44 @@ def test_a_picture_pasted_anywhere_is_screened_and_replaces_the_one_before(page:
     assert len(set(answers)) == 2
 
 
+def _paste(page: Page, place: str, text: str = "") -> None:
+    """A drawn example, as a word processor gives it with its `text`, into a place of the page."""
+    picture = base64.b64encode((EXAMPLES / "synthetic-naevus.jpg").read_bytes()).decode()
+    page.locator(place).evaluate(
+        """async (place, [picture, text]) => {
+            const blob = await (await fetch('data:image/jpeg;base64,' + picture)).blob();
+            const given = new DataTransfer();
+            if (text) given.setData('text/plain', text);
+            given.items.add(new File([blob], 'image.jpg', {type: 'image/jpeg'}));
+            place.dispatchEvent(new ClipboardEvent('paste', {clipboardData: given, bubbles: true, cancelable: true}));
+        }""",
+        [picture, text],
+    )
+
+
+def test_text_pasted_into_the_report_with_its_picture_leaves_the_photo(page: Page):
+    upload(page, EXAMPLES / "synthetic-irregular-lesion.jpg")
+    figure = page.inner_text("#answer .figure")
+    page.get_by_text(texts.REPORT, exact=True).click()
+    page.get_by_label(texts.CASE_LABEL).fill("Case 17")
+    _paste(page, "#report textarea >> nth=-1", "Growing for two months.")
+    page.wait_for_timeout(1500)  # for an upload that must not be
+    expect(page.locator("#answer .figure")).to_have_text(figure)
+    expect(page.get_by_label(texts.CASE_LABEL)).to_have_value("Case 17")
+    _paste(page, "#report textarea >> nth=-1")  # a picture alone is a photo
+    expect(page.locator("#answer .figure")).not_to_have_text(figure)
+
+
+def test_a_picture_pasted_on_another_tab_leaves_the_photo(page: Page):
+    upload(page, EXAMPLES / "synthetic-irregular-lesion.jpg")
+    figure = page.inner_text("#answer .figure")
+    page.get_by_role("tab", name=texts.TAB_BATCH).click()
+    _paste(page, "body")
+    page.wait_for_timeout(1500)
+    page.get_by_role("tab", name=texts.TAB_PHOTO).click()
+    expect(page.locator("#answer .figure")).to_have_text(figure)
+
+
 def test_a_photo_the_browser_cannot_draw_is_answered_without_a_torn_picture(page: Page, tmp_path):
     open_photo(_a_photo()).save(tmp_path / "photo.tif")
     upload(page, tmp_path / "photo.tif")
@@ -184,6 +222,26 @@ def test_another_heat_map_method_shows_another_map(page: Page):
     page.locator(".heat-controls input[role=listbox], .heat-controls .wrap input").last.click()
     page.get_by_role("option", name="EigenCAM").click()
     page.wait_for_function("first => document.querySelector('#heat .layer').src !== first", arg=first)
+
+
+def test_the_method_chosen_last_is_the_one_shown_however_fast_it_was_chosen(page: Page):
+    upload(page, _a_photo())
+    field = page.locator(".heat-controls input[role=listbox], .heat-controls .wrap input").last
+    waiting, chosen = [], []
+    page.route("**/queue/join*", lambda route: route.continue_() if chosen else waiting.append(route))
+    for method in ("EigenCAM", "LayerCAM"):
+        field.click()
+        page.get_by_role("option", name=method, exact=True).dispatch_event("mousedown")
+    chosen.append("LayerCAM")
+    for route in waiting:
+        route.continue_()
+    expect(field).to_have_value("LayerCAM")
+    expect(page.locator("#heat h3")).to_contain_text("LayerCAM")
+
+
+def test_printed_colours_are_those_of_the_legend(page: Page):
+    page.emulate_media(media="print")
+    expect(page.locator("#consequences .legend i").first).to_have_css("print-color-adjust", "exact")
 
 
 def test_an_example_answers_with_one_click(page: Page):

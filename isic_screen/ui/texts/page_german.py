@@ -137,10 +137,10 @@ class GermanPageTexts(PageTexts):
         "Hautkrebs zählt dazu."
     )
 
-    PLOT_TITLE = "Genauigkeit und Trefferquote je Schwelle"
-    PLOT_LABEL = "Bei einer Schwelle von {threshold} ist die Trefferquote {recall} und die Genauigkeit {precision}."
+    PLOT_TITLE = "Präzision und Trefferquote je Schwelle"
+    PLOT_LABEL = "Bei einer Schwelle von {threshold} ist die Trefferquote {recall} und die Präzision {precision}."
     PLOT_RECALL = "Trefferquote (Sensitivität)"
-    PLOT_PRECISION = "Genauigkeit (PPV) bei {prevalence}"
+    PLOT_PRECISION = "Präzision (PPV) bei {prevalence}"
     PLOT_AXIS = "Schwelle (Wahrscheinlichkeit eines Melanoms, logarithmisch)"
 
     INTENDED_USE = "Zweckbestimmung"
@@ -163,8 +163,8 @@ class GermanPageTexts(PageTexts):
     GROUP_IMAGES = "Bilder (Melanome)"
     SOURCE = "{source}: {images} Bilder, {melanomas} Melanome, {groups} Patienten oder Läsionen"
     SOURCE_UNGROUPED = (
-        "{source}: {images} Bilder, {melanomas} Melanome; von keinen zweien ist bekannt, dass sie von einem Patienten "
-        "oder einer Läsion sind"
+        "{source}: {images} Bilder, {melanomas} Melanome; von keinen zweien ist bekannt, dass sie von demselben "
+        "Patienten oder derselben Läsion sind"
     )
     AUC = "{source}: {value} ({low} bis {high}), {n} Bilder, {positives} Melanome"
     NOT_STATED = "in der Modelldatei nicht angegeben"
