@@ -247,6 +247,8 @@ def test_what_cannot_teach_is_told_before_anything_is_decoded(data, cache, teach
         _run(data, _recipe(), tmp_path / "a", cache, teachers=(tmp_path,))
     with pytest.raises(RecipeError, match=r"another backbone or head.*from_teacher=false"):
         _run(data, _recipe("hidden=8"), tmp_path / "a", cache, teachers=(teacher,))
+    with pytest.raises(RecipeError, match=r"of 2 teachers.*teaching=0\.5"):
+        _run(data, _recipe("teaching=0"), tmp_path / "a", cache, teachers=(teacher, teacher))
 
 
 @pytest.fixture(scope="module")

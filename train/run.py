@@ -49,7 +49,7 @@ def main() -> int:
         default=[],
         type=Path,
         metavar="RUN",
-        help="the output folder of a finished run on the same folds, whose answers are learnt too; repeatable",
+        help="a finished run on the same folds to start from, or whose answers to learn (`teaching`); repeatable",
     )
     parser.add_argument(
         "--only",

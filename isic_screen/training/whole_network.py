@@ -72,6 +72,11 @@ class WholeNetwork:
                 f"{teachers[-1].folder} has another backbone or head than the recipe, which cannot start from it: "
                 "name another teacher last, or --set from_teacher=false."
             )
+        if len(teachers) > 1 and not recipe.teaching:
+            raise RecipeError(
+                f"teaching is 0, so that nothing would be learnt of the answers of {len(teachers)} teachers: "
+                "--set teaching=0.5, or give only the one to start from."
+            )
         if file := _split_file(setting, (*teachers, *members)):
             check_split_file(file, recipe)
         network = build(recipe, setting)
