@@ -182,7 +182,7 @@ def _drop_shared(rows: pd.DataFrame, warnings: list[str]) -> pd.DataFrame:
     others = ~photos.str.fullmatch(ARCHIVE_IDS)
     # Two tables may lie in one folder, or one source in the folder of another.
     photos = photos.mask(others, rows.loc[others, "path"].map(os.path.realpath))
-    rows = rows.assign(group=join_groups(rows["group"], photos))
+    rows = rows.assign(group=join_groups(rows["group"], photos.where(others, "")))  # the archive's are joined already
     shared = rows.groupby(photos)["source"].transform("nunique") > 1
     repeated = rows[shared]
     disagree = repeated[repeated.groupby(photos[shared])["target"].transform("nunique") > 1]

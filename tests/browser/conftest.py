@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from isic_screen.ui.texts import Texts
 from tests.serving import running_app
 
 PATIENCE_MS = 30_000
@@ -63,3 +64,18 @@ def upload(page: Page, file: Path) -> None:
     """Drop a file on the page and wait for its answer."""
     page.set_input_files("#photo input[type=file]", str(file))
     page.wait_for_selector("#answer .quality, #answer .problem")
+
+
+def open_batch(page: Page, files: list[Path]) -> None:
+    """Give the files to the tab for many photos, and start."""
+    page.get_by_role("tab", name=Texts.TAB_BATCH).click()
+    page.set_input_files("#batch-files input[type=file]", [str(file) for file in files])
+    expect(page.locator("#batch-files").get_by_text(files[-1].stem).first).to_be_visible()
+    page.locator("#batch-start").click()
+
+
+def saved_by(page: Page, selector: str) -> tuple[str, bytes]:
+    """The name and content of the file that a click saves."""
+    with page.expect_download() as download:
+        page.locator(selector).click()
+    return download.value.suggested_filename, Path(download.value.path()).read_bytes()

@@ -1,13 +1,16 @@
-"""The page on a narrow phone, and by the keyboard: nothing scrolls sideways, and the focus can be seen."""
+"""The page for everyone: on a narrow phone, by the keyboard, and to those who see little or nothing."""
 
+import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from isic_screen.ui.texts import LANGUAGES, Texts
-from tests.browser.conftest import PATIENCE_MS, upload
+from tests.browser.conftest import PATIENCE_MS, open_batch, upload
 from tests.conftest import ROOT
 
 EXAMPLE = ROOT / "assets" / "examples" / "synthetic-irregular-lesion.jpg"
@@ -84,6 +87,54 @@ def test_a_sliders_thumb_has_an_edge(page_in_colours: Page) -> None:
             .filter(rule => rule.includes('slider-thumb') && rule.includes('!important'))"""
     )
     assert any("border: 2px solid" in rule for rule in rules)
+
+
+def test_everything_can_be_reached_by_keyboard(page: Page) -> None:
+    upload(page, EXAMPLE)
+    wanted = {
+        "#photo",
+        "#sensitivity",
+        "#presets",
+        "#threshold",
+        "#prevalence",
+        "#heat .swipe",
+        "#heat .save",
+        "#report",
+    }
+    reached = set()
+    page.locator("body").press("Tab")
+    for _ in range(80):
+        reached |= set(
+            page.evaluate("wanted => wanted.filter(s => document.activeElement?.closest(s))", sorted(wanted))
+        )
+        if reached == wanted:
+            break
+        page.keyboard.press("Tab")
+    assert reached == wanted
+
+
+def test_axe_finds_no_serious_fault(page_in_colours: Page, tmp_path: Path) -> None:
+    page = page_in_colours
+    broken = tmp_path / "broken.jpg"
+    broken.write_text("Dear colleague,")
+    upload(page, EXAMPLE)
+    found = _serious_faults(page)
+    open_batch(page, [EXAMPLE, EXAMPLE.with_name("synthetic-naevus.jpg"), broken])
+    expect(page.get_by_text(Texts.BATCH_DONE.format(photos=3))).to_be_visible()
+    page.locator("#batch-table [data-photo]").first.click()
+    found += _serious_faults(page)
+    page.get_by_role("tab", name=Texts.TAB_ABOUT).click()
+    found += _serious_faults(page)
+    assert not found, json.dumps(found, indent=1)
+
+
+def _serious_faults(page: Page) -> list[dict[str, object]]:
+    page.wait_for_timeout(700)  # Gradio's fades: contrast is measured on what has arrived
+    return [
+        {"rule": fault["id"], "where": [node["target"] for node in fault["nodes"]][:5]}
+        for fault in Axe().run(page).response["violations"]
+        if fault["impact"] in ("serious", "critical")
+    ]
 
 
 def _outline(field: Locator) -> tuple[str, float]:

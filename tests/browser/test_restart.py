@@ -5,7 +5,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, expect
 
 from isic_screen.ui.texts import Texts
-from tests.browser.conftest import PATIENCE_MS, upload
+from tests.browser.conftest import PATIENCE_MS, open_batch, upload
 from tests.conftest import ROOT
 from tests.serving import running_app
 
@@ -23,10 +23,7 @@ def test_a_report_and_a_batch_of_before_say_what_to_do(browser: Browser, tmp_pat
             each.wait_for_selector("#photo input[type=file]", state="attached")
         upload(page, EXAMPLE)
         page.get_by_text(texts.REPORT, exact=True).click()
-        many.get_by_role("tab", name=texts.TAB_BATCH).click()
-        many.set_input_files("#batch-files input[type=file]", str(EXAMPLE))
-        many.locator("#batch-files").get_by_text(EXAMPLE.stem).first.wait_for()
-        many.locator("#batch-start").click()
+        open_batch(many, [EXAMPLE])
         expect(many.locator("#batch-table tbody tr")).to_have_count(1)
     with running_app(tmp_path / "second.log", port=int(address.rpartition(":")[2])):
         page.locator("#make-pdf").click()
@@ -38,8 +35,6 @@ def test_a_report_and_a_batch_of_before_say_what_to_do(browser: Browser, tmp_pat
         many.locator("#batch-start").click()
         expect(many.locator("#batch-files")).not_to_contain_text(EXAMPLE.stem)
         expect(many.locator("#batch-progress")).to_have_text(texts.BATCH_NOTHING)
-        many.set_input_files("#batch-files input[type=file]", str(EXAMPLE))
-        many.locator("#batch-files").get_by_text(EXAMPLE.stem).first.wait_for()
-        many.locator("#batch-start").click()
+        open_batch(many, [EXAMPLE])
         expect(many.locator("#batch-progress")).to_have_text(texts.BATCH_DONE.format(photos=1))
     context.close()

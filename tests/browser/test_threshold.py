@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from isic_screen import Screener, open_photo
 from isic_screen.ui.numbers import percent
 from isic_screen.ui.texts import Texts
-from tests.browser.conftest import upload
+from tests.browser.conftest import open_batch, upload
 from tests.conftest import ROOT, lesion
 
 texts = Texts()
@@ -110,10 +110,7 @@ def test_the_photo_that_is_opened_in_a_batch_follows_the_threshold_and_is_looked
     low, high = screener.spread(open_photo(EXAMPLE))
     between = round(50 * (low + high), 2)  # percent
     assert low < between / 100 < high
-    page.get_by_role("tab", name=texts.TAB_BATCH).click()
-    page.set_input_files("#batch-files input[type=file]", str(EXAMPLE))
-    expect(page.locator("#batch-files").get_by_text(EXAMPLE.stem).first).to_be_visible()
-    page.locator("#batch-start").click()
+    open_batch(page, [EXAMPLE])
     page.locator("#batch-table [data-photo]").click()
     expect(page.locator("#batch-case .why")).to_be_visible()
     expect(page.locator("#batch-heat .layer")).to_be_visible()
@@ -132,10 +129,7 @@ def test_a_batch_that_runs_is_listed_at_the_threshold_that_holds(page: Page, tmp
     with zipfile.ZipFile(tmp_path / "long.zip", "w") as archive:
         for number in range(400):
             archive.write(tmp_path / "one.jpg", f"{number}.jpg")
-    page.get_by_role("tab", name=texts.TAB_BATCH).click()
-    page.set_input_files("#batch-files input[type=file]", str(tmp_path / "long.zip"))
-    expect(page.locator("#batch-files").get_by_text("long").first).to_be_visible()
-    page.locator("#batch-start").click()
+    open_batch(page, [tmp_path / "long.zip"])
     expect(page.locator("#batch-table tbody tr").first).to_be_visible()
     page.fill("#batch-sensitivity input[type=range]", "60")
     told = percent(bundled_model.facts.threshold_table.threshold_for_sensitivity(0.6), texts)
