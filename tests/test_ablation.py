@@ -8,6 +8,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 import train.ablate
+from isic_screen.data.splits import load_split
 from isic_screen.data.tables import read_sources
 from isic_screen.errors import DataError, RecipeError
 from isic_screen.evaluation.ablation import compare, groups_of_interest, table_of
@@ -186,6 +187,38 @@ def test_the_shipped_run_is_compared_with_the_paper_and_its_scores_are_kept(abla
     assert kept.read_bytes() == first
     (folder / "run" / "predictions.csv").unlink()
     assert run() == found  # from what was kept
+
+
+def test_an_entry_with_another_seed_has_the_folds_of_the_one_it_names(ablate, capsys, monkeypatch):
+    run, rows, folder = ablate
+    with (folder / "entries.toml").open("a") as entries:
+        entries.write('\nrecipe = "lite0"\n[seed]\nwhy = "s"\nset = { seed = 1 }\nfolds = "base"\n')
+    seen = []
+
+    class Untrained:
+        """Keeps the folds that it was told of, instead of training on them."""
+
+        @classmethod
+        def prepare(cls, data, recipe, setting):
+            seen.append((recipe.seed, load_split(setting.split_file, data.rows)))
+            return cls()
+
+        def folds(self):
+            return []
+
+        def cross_validate(self, folds, *, with_novelty):
+            return _scores(rows, 1.0, 9)
+
+    monkeypatch.setattr(train.ablate, "WholeNetwork", Untrained)
+    run("--out", str(folder / "runs"))
+    base = pd.read_csv(folder / "scores" / "base.csv.gz")
+    ((seed, folds),) = seen
+    assert seed == 1
+    assert dict(zip(rows["image_id"], folds, strict=True)) == dict(zip(base["image_id"], base["fold"], strict=True))
+    (folder / "scores" / "seed.csv.gz").unlink()
+    (folder / "scores" / "base.csv.gz").unlink()
+    run("--out", str(folder / "runs"), "--only", "seed", status=2)
+    assert "run --only base first" in capsys.readouterr().err
 
 
 def test_what_goes_on_from_a_run_finds_it_among_the_starts_of_others(tmp_path):

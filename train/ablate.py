@@ -151,7 +151,8 @@ def _cross_validate(
     out.mkdir(parents=True, exist_ok=True)
     teachers = (start_of(recipe, given.goes),) if isinstance(recipe, FineTuneRecipe) and recipe.from_teacher else ()
     device = device_named(given.device)
-    setting = Setting(out, given.cache, device, given.workers, resume=True, teachers=teachers)
+    split = _split_of(entry["folds"], given) if "folds" in entry else None
+    setting = Setting(out, given.cache, device, given.workers, resume=True, split_file=split, teachers=teachers)
     if isinstance(recipe, HeadRecipe):
         held_out = _with_camera(Experiment.prepare(data, recipe, setting))
     elif isinstance(recipe, FineTuneRecipe):
@@ -160,6 +161,18 @@ def _cross_validate(
     else:
         raise TypeError(f"a recipe of an unknown kind: {type(recipe).__name__}")
     return held_out
+
+
+def _split_of(name: str, given: argparse.Namespace) -> Path:
+    """A split file of the folds of another entry, for one whose seed would draw others.
+
+    Raises RecipeError when that entry was not run yet.
+    """
+    if not (scores := _file(given, name)).is_file():
+        raise RecipeError(f"{scores} is not there, whose folds another entry takes: run --only {name} first.")
+    file: Path = given.out / f"folds-of-{name}.csv"
+    _scores(scores).rename(columns={"fold": "part"})[["image_id", "source", "part"]].to_csv(file, index=False)
+    return file
 
 
 def start_of(recipe: FineTuneRecipe, runs: Sequence[Path]) -> Path:
