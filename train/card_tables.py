@@ -76,7 +76,7 @@ def threshold_table(model: Model) -> str:
         "sensitivity",
         "specificity",
         "per 1,000 people",
-        "referrals per melanoma found",
+        "referred per melanoma found",
     )
     return table(head, rows)
 
