@@ -51,7 +51,7 @@ OUTLINED = 128  # grey level from which a pixel of a mask is lesion; resizing ha
 FILLS = {"blur": "a blurred copy, its standard deviation half a map cell", "mean": "the photo's mean colour"}
 NAMES = {
     "map": "heat map",
-    "uniform": "even map",
+    "uniform": "uniform map",
     "disc": "centred disc",
     "another_photo": "another photo's map",
     "random_head": "randomised head",
@@ -59,11 +59,11 @@ NAMES = {
     "random": "random pixels",
 }
 WITH_ARTICLE = {
-    "uniform": "an even map",
+    "uniform": "a uniform map",
     "disc": "a centred disc",
     "another_photo": "another photo's map",
     "random_head": "a randomised head's",
-    "random_network": "a wholly randomised network's",
+    "random_network": "a fully randomised network's",
     "random": "random pixels",
 }
 
@@ -145,7 +145,10 @@ def conclusion(result: dict[str, Any]) -> str:
     similar = {name: _short(each["value"]) for name, each in result["similarity"].items()}
     won = [
         test
-        for test, block in (("where its heat lies", energy), ("what removing its hottest pixels does", falls))
+        for test, block in (
+            ("the heat inside the lesion", energy),
+            ("the effect of removing its hottest pixels", falls),
+        )
         if (block["map_minus"]["disc"]["low"] or 0) > 0
     ]
     # Not the baselines' own means: these are over other photos, where the map may be empty.
@@ -159,12 +162,13 @@ def conclusion(result: dict[str, Any]) -> str:
         for name in FALL_BASELINES
     )
     return (
-        f"The heat map beats a centred disc on {' and '.join(won) or 'neither test'}, by paired 95 % intervals. "
-        f"It is empty for {empty['all']} of {energy['uniform']['n']} photos, {empty['melanoma']} of them melanomas. "
-        f"Share of its heat inside the lesion, of the others: {_percent(energy['map'])}; on the same photos {inside}. "
-        f"Mean fall of a melanoma's logit without its hottest pixels: {_short(falls['map']['value'])}; {lost}. "
-        f"Its rank correlation with the map of a randomised head is {similar['random_head']}, with that of a wholly "
-        f"randomised network {similar['random_network']}."
+        "By paired 95 % intervals, the heat map does better than a centred disc in "
+        f"{' and '.join(won) or 'neither test'}. It is empty for {empty['all']} of {energy['uniform']['n']} photos, "
+        f"{empty['melanoma']} of them melanomas. "
+        f"In the other photos, the share of its heat inside the lesion is {_percent(energy['map'])}: {inside}. "
+        f"Removing its hottest pixels lowers a melanoma's logit by {_short(falls['map']['value'])} on average: {lost}. "
+        f"Its rank correlation with the map of a network with a randomised head is {similar['random_head']}, with that "
+        f"of a fully randomised network {similar['random_network']}."
     )
 
 

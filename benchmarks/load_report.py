@@ -14,20 +14,20 @@ def as_markdown(result: dict[str, Any]) -> str:
     """What the run of `benchmarks/load.py` behind `result` held, injected and found, as a table."""
     seconds, memory, disk = result["seconds_to_an_answer"], result["memory_mb"], result["disk_mb"]
     rows = {
-        "visitors at once, requests": f"{result['clients']}, {result['requests']:,}",
-        "load held": f"{result['requests_per_second']:.1f} requests/s, for {result['seconds']:,.0f} s",
-        "on cores, shared with the visitors": f"{result['cores']}",
-        "a good photo, from upload to answer": f"median {seconds['median']:.1f} s, 95 % in {seconds['95 %']:.1f} s",
-        "answers compared with the file's alone": f"{result['answers_compared']:,}",
+        "concurrent visitors, requests": f"{result['clients']}, {result['requests']:,}",
+        "load sustained": f"{result['requests_per_second']:.1f} requests/s, for {result['seconds']:,.0f} s",
+        "CPU cores, shared with the simulated visitors": f"{result['cores']}",
+        "valid photo, from upload to answer": f"median {seconds['median']:.1f} s, 95 % in {seconds['95 %']:.1f} s",
+        "answers compared with those for the file alone": f"{result['answers_compared']:,}",
         "**wrong answers**": f"**{result['wrong_answers']}**",
         "other findings": "; ".join(f for f in result["findings"] if not f.startswith("wrong")) or "none",
-        "queue full, said so in its sentence": f"{result['queue_full_sentences']:,} times",
+        "queue full, reported with its message": f"{result['queue_full_sentences']:,} times",
         **{f"injected: {fault}": f"{times:,}" for fault, times in result["faults_injected"].items()},
-        "memory of the server, warm and at the end": (
+        "server memory, warmed up and at the end": (
             f"{memory['warm, after half of the requests']:,} and {memory['after all requests']:,} MB "
             f"({memory['growth']:+.1%}; the limit is {memory['limit']:+.0%})"
         ),
-        "memory at most": f"{memory['peak']:,} MB",
+        "peak memory": f"{memory['peak']:,} MB",
         **{f"disk: {when}": f"{size:,}" + ("" if "files" in when else " MB") for when, size in disk.items()},
     }
     return "\n".join(["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows.items())])

@@ -59,15 +59,17 @@ def ratio(value: float) -> str:
 
 def _answer(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     sizes = ("24 megapixels", "512 pixels")
-    photo = "Photo of {} to answer on the page: "
-    naive = [(photo.format(size) + "naive way / ours", ratio(result[size]["naive_over_page"])) for size in sizes]
-    least = "ours / decode + forward pass + overlay"
+    photo = "Photo of {}, from file to answer on the page: "
+    naive = [
+        (photo.format(size) + "naive pipeline / isic-screen", ratio(result[size]["naive_over_page"])) for size in sizes
+    ]
+    least = "isic-screen / decode + forward pass + overlay alone"
     return naive + [(photo.format(size) + least, ratio(result[size]["page_over_parts"])) for size in sizes]
 
 
 def _latency(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [
-        (f"Photo of 512 pixels, {threads} thread{'s' * (threads != '1')}: ours / first bundled model", ratio(value))
+        (f"Photo of 512 pixels, {threads} thread{'s' * (threads != '1')}: current / first bundled model", ratio(value))
         for threads, value in result["now_over_first_by_threads"].items()
     ]
 
@@ -83,7 +85,7 @@ def _heat_map(result: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _engines(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     kept = next(engine for engine in result["engines"] if engine.get("kept"))
     return [
-        ("Forward pass and map of one photo: network as trained / as served", ratio(kept["one_photo"])),
+        ("Forward pass and heat map of one photo: network as trained / as served", ratio(kept["one_photo"])),
         ("The same for 16 photos", ratio(kept["batch_of_16"])),
     ]
 
@@ -92,33 +94,42 @@ def _batch(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     rate = result["rate"]
     mix = f"{rate['photos']} photos, {rate['of_24_megapixels']} of them of 24 megapixels"
     rows = [
-        (f"Photos a second ({mix}): ours / naive loop", ratio(rate["ours_over_naive"])),
-        ("Processor time of the same: naive loop / ours", ratio(rate["naive_over_ours_processor_time"])),
+        (f"Photos per second ({mix}): isic-screen / naive loop", ratio(rate["ours_over_naive"])),
+        ("CPU time for the same: naive loop / isic-screen", ratio(rate["naive_over_ours_processor_time"])),
     ]
     return rows + [
-        (f"Memory at the end of {run['photos']:,} photos / at a tenth ({run['network']})", ratio(run["end_over_tenth"]))
+        (
+            f"Memory after {run['photos']:,} photos / after a tenth of them ({run['network']})",
+            ratio(run["end_over_tenth"]),
+        )
         for run in result["memory"]
     ]
 
 
 def _startup(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [
-        ("Start of the page, model loaded / bare imports", ratio(result["import_app_and_model_over_bare"])),
-        ("Start of the command line, model loaded / bare imports", ratio(result["command_line_and_model_over_bare"])),
+        (
+            "Page start with model loaded / imports of its libraries alone",
+            ratio(result["import_app_and_model_over_bare"]),
+        ),
+        (
+            "Command-line start with model loaded / imports of its libraries alone",
+            ratio(result["command_line_and_model_over_bare"]),
+        ),
     ]
 
 
 def _feature_cache(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     auc = result["auc_cached_minus_uncached"]
     return [
-        ("Ten epochs of `paper`: uncached / cached features", ratio(result["epochs_uncached_over_full_cache"])),
+        ("Ten epochs of `paper`: without / with cached features", ratio(result["epochs_uncached_over_full_cache"])),
         (
-            "Whole run of `paper`, reading to report: uncached / empty cache",
+            "Full run of `paper`, from reading data to report: no cache / empty cache",
             ratio(result["whole_run_uncached_over_empty_cache"]),
         ),
-        ("Whole run: uncached / full cache", ratio(result["whole_run_uncached_over_full_cache"])),
+        ("Full run: no cache / full cache", ratio(result["whole_run_uncached_over_full_cache"])),
         (
-            f"AUC, cached less uncached ({result['validation_images']:,} validation images, "
+            f"AUC, cached minus uncached ({result['validation_images']:,} validation images, "
             f"{counted(result['seeds'], 'split')})",
             f"{auc['value']:+.3f} ({auc['low']:+.3f} to {auc['high']:+.3f})",
         ),
@@ -128,8 +139,8 @@ def _feature_cache(result: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _training_step(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     step = "Training step of `screen`: "
     return [
-        (step + "PyTorch's backward pass / ours", ratio(result["backward_pytorchs_over_ours"])),
-        (step + "frozen stages anew / once for all folds", ratio(result["anew_over_from_maps"])),
+        (step + "PyTorch's backward pass / the project's own", ratio(result["backward_pytorchs_over_ours"])),
+        (step + "frozen stages computed every time / once for all folds", ratio(result["anew_over_from_maps"])),
     ]
 
 

@@ -40,7 +40,7 @@ def growth_table(result: dict[str, Any]) -> str:
         "| stage | " + " | ".join(f"{case['images']:,} images" for case in cases) + " |",
         "| --- |" + " --- |" * len(cases),
         _row("photos", cases, lambda case: f"{case['megapixels_an_image']:.3g} megapixels on average"),
-        _row("squares of", cases, lambda case: f"{case['pixels']} pixels"),
+        _row("stored as squares of", cases, lambda case: f"{case['pixels']} pixels"),
     ]
     for stage in cases[0]["stages"]:
         costs = " | ".join(_cost(case["stages"][stage], case) for case in cases)
@@ -56,13 +56,13 @@ def machines_table(result: dict[str, Any]) -> str:
     draws_each, networks = _draws_of_the_recipe()
     draws = draws_each * networks
     rows = [
-        "| | on one core, a photo | photos | 2 cores | one H100, 16 cores | eight, 128 cores |",
+        "| | one photo on one core | photos | 2 cores | one H100, 16 cores | eight, 128 cores |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for name, cost, count in (
         ("decoding, once", decode, images),
         ("scoring held-out photos: decoding", decode, images),
-        ("augmentation of what is drawn", distort, draws),
+        ("augmentation of the samples", distort, draws),
     ):
         hours = [cost * count / 3.6e6 / cores for cores in (2, CORES_AN_H100, 8 * CORES_AN_H100)]
         told = " | ".join(_time(3600 * each) for each in hours)
@@ -70,9 +70,9 @@ def machines_table(result: dict[str, Any]) -> str:
     rate = _rates(json.loads((RESULTS / "gpu_training.json").read_text(encoding="utf-8")))
     network = stages["training_steps"]["ms_an_image"] * draws / 1000
     rows.append(
-        f"| training, every network distorting its own images | | {draws:,} | {_time(network)} | "
-        f"{_time(draws / rate[8, 32, True])}, all {networks} networks at a time | "
-        f"{_time(draws_each / rate[1, 32, True])}, a network on each of {networks} |"
+        f"| training, each network with its own augmentation | | {draws:,} | {_time(network)} | "
+        f"{_time(draws / rate[8, 32, True])}, all {networks} networks in parallel | "
+        f"{_time(draws_each / rate[1, 32, True])}, one network on each of {networks} |"
     )
     return "\n".join(rows)
 
@@ -90,12 +90,12 @@ def _draws_of_the_recipe() -> tuple[int, int]:
 def gpu_table(result: dict[str, Any]) -> str:
     """Images a second that a GPU trains on."""
     rows = [
-        f"| {result['device']}, {result['cores']} cores | frozen stages | size | batch | images a second |",
+        f"| {result['device']}, {result['cores']} cores | frozen stages | size | batch | images per second |",
         "| --- | --- | --- | --- | --- |",
     ]
     for case in result["cases"]:
-        several = "one network" if case["processes"] == 1 else f"{case['processes']} networks at a time"
-        how = "" if case["made_ahead"] else ", each batch made when it is wanted"
+        several = "one network" if case["processes"] == 1 else f"{case['processes']} networks in parallel"
+        how = "" if case["made_ahead"] else ", no prefetching of batches"
         values = " | ".join(f"{case[name]:,}" for name in ("frozen_stages", "size", "batch", "images_a_second"))
         rows.append(f"| {several}{how} | {values} |")
     return "\n".join(rows)
@@ -116,7 +116,7 @@ def _row(name: str, cases: list[dict[str, Any]], value: Callable[[dict[str, Any]
 
 def _cost(stage: dict[str, Any], case: dict[str, Any]) -> str:
     part = "" if stage["images"] == case["images"] else f"{stage['images']:,} of them: "
-    return f"{part}{_time(stage['seconds'])}, {stage['ms_an_image']:.2g} ms a photo, {stage['peak_mb']:,} MB"
+    return f"{part}{_time(stage['seconds'])}, {stage['ms_an_image']:.2g} ms per photo, {stage['peak_mb']:,} MB"
 
 
 def _time(seconds: float) -> str:

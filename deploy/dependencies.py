@@ -62,7 +62,8 @@ def as_markdown(packages: list[Distribution]) -> str:
     rows = "".join(f"| {p.metadata['Name']} | {p.version} | {licence(p)} |\n" for p in packages)
     return (
         "<!-- Written by `python -m deploy.dependencies`. -->\n# What is installed with the app\n\n"
-        f"{len(packages)} packages that `requirements.txt` brings in, on Linux, as their own metadata tell.\n\n"
+        f"{len(packages)} packages, installed by `requirements.txt` on Linux; "
+        "versions and licences as in their metadata.\n\n"
         f"| package | version | licence |\n| --- | --- | --- |\n{rows}"
     )
 

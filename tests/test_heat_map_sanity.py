@@ -194,7 +194,7 @@ def test_a_map_that_follows_the_lesion_beats_the_disc(network, fill):
     assert result["energy_inside"]["all"]["uniform"]["value"] == pytest.approx(1 / 16)
     assert result["perturbation"]["mean_fall"]["map"]["n"] == 12
     assert result["perturbation"]["mean_fall"]["map_minus"]["disc"]["low"] > 0
-    assert "beats a centred disc on where its heat lies and what removing" in command.conclusion(result)
+    assert "better than a centred disc in the heat inside the lesion and the effect of" in command.conclusion(result)
 
 
 def test_an_empty_map_is_counted_and_left_out(network):
@@ -205,7 +205,7 @@ def test_an_empty_map_is_counted_and_left_out(network):
     result = summarise(pd.DataFrame(measured).assign(target=[1, 0], group=[0, 1]))
     assert result["empty_maps"] == {"all": 2, "melanoma": 1, "other": 1}
     assert result["energy_inside"]["all"]["map"]["value"] is None
-    assert "undefined; on the same photos not comparable with an even map (undefined)" in command.conclusion(result)
+    assert "lesion is undefined: not comparable with a uniform map (undefined)" in command.conclusion(result)
 
 
 def test_estimates_leave_out_what_is_undefined_and_draw_whole_lesions():
@@ -237,12 +237,12 @@ def _result(energy_low: float, fall_low: float) -> dict:
 
 
 def test_the_conclusion_is_read_from_the_intervals():
-    assert "centred disc on neither test" in command.conclusion(_result(-0.1, -0.1))
-    assert "centred disc on where its heat lies, by" in command.conclusion(_result(0.1, -0.1))
-    assert "centred disc on what removing its hottest pixels does, by" in command.conclusion(_result(-0.1, 0.1))
+    assert "centred disc in neither test" in command.conclusion(_result(-0.1, -0.1))
+    assert "centred disc in the heat inside the lesion. It" in command.conclusion(_result(0.1, -0.1))
+    assert "centred disc in the effect of removing its hottest pixels. It" in command.conclusion(_result(-0.1, 0.1))
     text = command.conclusion(_result(0.1, -0.1))
     assert "empty for 76 of 200 photos, 3 of them melanomas" in text
-    assert "of the others: 50 %; on the same photos more than an even map (+12 points)" in text
+    assert "lesion is 50 %: more than a uniform map (+12 points)" in text
     assert "not measurably different from random pixels (0.50)" in text
     assert "randomised head is 0.00" in text
 

@@ -99,7 +99,7 @@ def test_images_that_nothing_groups_are_not_called_patients(tmp_path, prediction
     metrics, text = written(tmp_path, predictions.assign(group=predictions["image_id"]))
     assert metrics["overall"]["groups"] == 240
     assert "240 images, no two known to be of one patient or lesion; " in text
-    assert "Intervals take the images as independent." in text
+    assert "Intervals treat the images as independent." in text
     assert f"240 images of {report[1]['overall']['groups']} patients or lesions; " in report[2]
     assert "independent." not in report[2]
 
@@ -146,7 +146,7 @@ def test_subgroups_are_a_table_with_the_metrics_numbers(tmp_path, predictions, r
     few = f"{toe['positives']} / {toe['negatives']} | too few to say | too few to say | too few to say |"
     assert f"| body site: nail \\| toe | {few}" in text
     assert "at the threshold 0.007 (95 % sensitivity, as shipped)" in text
-    assert "Groups of people" not in report[2]  # of a table that knows nothing of them
+    assert "Subgroups of people" not in report[2]  # of a table that knows nothing of them
 
 
 @pytest.mark.parametrize(("target", "reason"), [(0, "there is no melanoma"), (1, "images are melanomas")])

@@ -104,7 +104,7 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     for name, result in results.items():
-        entry = entries.get(name, {"why": "the run of the shipped model"})
+        entry = entries.get(name, {"why": "the bundled model"})
         result |= {"why": entry["why"], "set": entry.get("set", {})}
     texts = {given.json: json.dumps(results, indent=1, allow_nan=False) + "\n", given.table: table_of(results)}
     for file, text in texts.items():

@@ -33,17 +33,17 @@ def results_table(model: Model) -> str:
         ("ROC AUC", f"{paper['auc']}", estimate(block["metrics"]["roc_auc"])),
         ("ROC AUC without 6000 x 4000 originals", "not reported", _without_shortcut(block)),
         (
-            "Recall at its own 0.5",
+            "Recall at an uncalibrated score of 0.5",
             f"{paper['recall']} ({paper['caught']} of {paper['melanomas']})",
             share(point["sensitivity"]),
         ),
         (
-            "Precision at its own 0.5, in the sample",
+            "Precision at an uncalibrated score of 0.5, in the sample",
             f"{paper['precision']} ({paper['false_alarms']:,} false alarms)",
             f"{share(point['precision'])}, {confusion['false_positives']} false alarms",
         ),
         (
-            f"Precision at its own 0.5, at {percent(model.facts.prevalence)} melanomas",
+            f"Precision at an uncalibrated score of 0.5, at {percent(model.facts.prevalence)} prevalence",
             f"{paper['precision']}",
             estimate(point["precision_at_prevalence"]),
         ),
@@ -71,12 +71,12 @@ def threshold_table(model: Model) -> str:
             )
         )
     head = (
-        "sensitivity aimed at",
+        "target sensitivity",
         "threshold",
         "sensitivity",
         "specificity",
-        "of 1,000 people",
-        "referred per melanoma",
+        "per 1,000 people",
+        "referred per melanoma found",
     )
     return table(head, rows)
 
@@ -108,33 +108,33 @@ def sources_table(model: Model) -> str:
         "ROC AUC",
         "ROC AUC without 6000 x 4000",
         "partial AUC",
-        "sensitivity as shipped",
-        "specificity as shipped",
+        "sensitivity at the shipped threshold",
+        "specificity at the shipped threshold",
     )
     return table(head, rows)
 
 
 def same_lesion_line() -> str:
-    """What photos of one lesion that no table tells of do to the figures."""
+    """How photos of the same lesion that no table links affect the figures."""
     found = result_of("same_lesion")
     tried, torn = found["tried_on_lesions_that_are_named"], found["photos_with_a_partner_in_another_fold"]
     sources = "; ".join(
-        f"{source} {count} photos, AUC {found['auc_without_them'][source]['value']:.3f} without them instead of "
-        f"{found['auc'][source]['value']:.3f} (mean of the folds)"
+        f"{source} {count}, AUC {found['auc_without_them'][source]['value']:.3f} without them instead of "
+        f"{found['auc'][source]['value']:.3f} (averaged over the folds)"
         for source, count in torn.items()
     )
     return (
-        f"Some photos show one lesion though no table says so: {len(found['pairs'])} pairs were found by "
-        "`python -m benchmarks.same_lesion`, which compares point by point each photo with the few that look most alike to "
-        f"the model. (The comparison takes {tried['of_them_taken_for_the_same']:,} of {tried['pairs_of_one_lesion']:,} "
-        f"known pairs of one lesion for one, and {tried['of_them_taken_for_one']} of {tried['pairs_of_two_lesions']:,} "
-        "random pairs of two; what does not look alike to the model is never compared, so that there may be more.) With "
-        f"such a partner in another fold: {sources}."
+        f"Some photos show the same lesion without any table saying so. `python -m benchmarks.same_lesion` found "
+        f"{len(found['pairs'])} such pairs by comparing each photo, point by point, with the few that look most similar to "
+        f"the model. In a test it recognised {tried['of_them_taken_for_the_same']:,} of {tried['pairs_of_one_lesion']:,} "
+        f"known pairs of the same lesion and mistook {tried['of_them_taken_for_one']} of "
+        f"{tried['pairs_of_two_lesions']:,} random pairs of different lesions. Photos that do not look similar to the "
+        f"model are never compared, so there may be more. Photos with such a partner in another fold: {sources}."
     )
 
 
 def ablation_table(*, shipped_only: bool = False) -> str:
-    """What each choice of the recipe is worth, in AUC; the intervals are in assets/ABLATION.md.
+    """The effect of each choice of the recipe on the AUC; the intervals are in assets/ABLATION.md.
 
     `shipped_only` leaves out what is not compared with the shipped model.
     """
@@ -154,11 +154,11 @@ def ablation_table(*, shipped_only: bool = False) -> str:
             cells.append(cell)
         camera = result["camera"]
         rows.append((f"{name}: {result['why']}", *cells, f"{camera['value']:.3f}" if camera else "not probed"))
-    return table(("entry", *groups, "camera told"), rows)
+    return table(("entry", *groups, "camera probe"), rows)
 
 
 def novelty_table() -> str:
-    """What the distance to the training photos stops, and what it lets through."""
+    """What the out-of-distribution check stops, and what it lets through."""
     result, skin = result_of("novelty"), result_of("skin_photos")
     rows = [
         (
@@ -190,8 +190,8 @@ def novelty_table() -> str:
         sum(source["at_or_above_the_cut_off"] for source in known),
     )
     return (
-        table(("pictures", "n", "refused", "doubtful or refused", "AUROC against held-out dermoscopy"), rows)
-        + f"\n\n\\* against {photos:,} photos of the training data instead, {above} of them at or above the cut-off"
+        table(("pictures", "n", "refused", "doubtful or refused", "AUROC versus held-out dermoscopy"), rows)
+        + f"\n\n\\* against {photos:,} training photos instead, {above} of them at or above the cut-off"
     )
 
 
@@ -207,7 +207,7 @@ def corners_table() -> str:
         )
         for group in result_of("dark_corners")["groups"]
     ]
-    return table(("photos", "n", "mean shift of the logit", "scored higher", "flagged, without -> with"), rows)
+    return table(("photos", "n", "mean change of the logit", "scored higher", "flagged without -> with"), rows)
 
 
 def speed_table() -> str:
@@ -216,8 +216,8 @@ def speed_table() -> str:
 
 
 def engine_table() -> str:
-    """What every way to run the network gained, and what it cost."""
-    head = ("engine", "one photo", "16 photos", "probability", "map", "AUC less fp32's", "")
+    """Speed and accuracy of every way to run the network."""
+    head = ("engine", "one photo", "16 photos", "probability", "map", "AUC minus fp32", "")
     return table(head, engine_rows(result_of("engines")))
 
 

@@ -1,11 +1,11 @@
-"""Write every figure of the model card and the README from the files that hold it.
+"""Write every figure of the model card and the README from the file it is stored in.
 
     python train/write_docs.py
 
-Reads the bundled model file (its facts and the evaluation inside), the paper's results in train/paper.toml and the
-benchmarks' results. Writes assets/MODEL_CARD.md, assets/evaluation/report.md but for the notes of the run that stand at
-its top, and in README.md and docs/speed.md what stands between `<!-- generated: NAME -->` and `<!-- end -->`. A test
-checks that running it changes nothing.
+Reads the bundled model file (its facts and the evaluation stored in it), the paper's results in train/paper.toml and the
+benchmark results. Writes assets/MODEL_CARD.md, assets/evaluation/report.md (except the notes of the training run at its
+top), and the parts of README.md and docs/speed.md between `<!-- generated: NAME -->` and `<!-- end -->`. A test checks
+that running it changes nothing.
 """
 
 import re
@@ -22,6 +22,7 @@ from isic_screen.artifact import Model, load_model  # noqa: E402
 from isic_screen.compression import HALF  # noqa: E402
 from isic_screen.evaluation.report import FIGURES, METRIC_LABELS, camera_line, estimate, report, table  # noqa: E402
 from isic_screen.network import InputSpec  # noqa: E402
+from isic_screen.novelty import REFUSED_FROM  # noqa: E402
 from isic_screen.operating_point import DEFAULT_SENSITIVITY  # noqa: E402
 from isic_screen.training.recipe import load_recipe  # noqa: E402
 from train.card_tables import (  # noqa: E402
@@ -108,7 +109,7 @@ def model_card(model: Model) -> str:
     ]
     figures = "\n\n".join(f"![{title}](evaluation/figures/{file.name})" for title, file in _figures())
     training_part = training["training_part"]
-    return f"""<!-- Written by train/write_docs.py from the model file; edit that, not this. -->
+    return f"""<!-- Written by train/write_docs.py from the model file; edit the script, not this file. -->
 # Model card: {facts.name} {facts.version}
 
 {facts.intended_use}
@@ -132,26 +133,29 @@ def model_card(model: Model) -> str:
 {table(("source", "images", "melanomas", "patients or lesions", "SHA-256 of its table"), sources)}
 
 The model was trained on all {training_part["images"]:,} images ({training_part["melanomas"]:,} melanomas), in \
-{training_part["groups"]:,} groups: the images of a patient, or of a lesion where the patient is not known, or a single \
-image where neither is. How good it is was measured on twins of it: {facts.metrics["basis"]}.
+{training_part["groups"]:,} groups. A group is all images of a patient, or of a lesion where the patient is not known, or \
+a single image where neither is. Performance was measured on networks trained the same way on parts of these images: \
+{facts.metrics["basis"]}.
 
 ## Evaluation
 
-On {", ".join(training["calibrated_on"])}, which calibration and thresholds come from; {facts.metrics["basis"]}. {block["n"]} images of {block["groups"]} patients, {block["positives"]} melanomas; \
-{percent(block["sample_prevalence"])} of the sample are melanomas, which is why everything that depends on \
-prevalence is restated at {percent(facts.prevalence)}.
+On {", ".join(training["calibrated_on"])}, the source of calibration and thresholds; {facts.metrics["basis"]}. \
+{block["n"]} images of {block["groups"]} patients, {block["positives"]} melanomas. Melanomas make up \
+{percent(block["sample_prevalence"])} of this sample, so every metric that depends on prevalence is restated at \
+{percent(facts.prevalence)}.
 
 {table(("", "value (95 % interval)"), [(label, estimate(metrics[name])) for name, label in METRIC_LABELS.items()])}
 
 {camera_line(block)}
 
-The Brier score of telling everyone the prevalence would be {facts.metrics["brier_reference"]:.4f}.
+For comparison, predicting the prevalence for every image gives a Brier score of \
+{facts.metrics["brier_reference"]:.4f}.
 
 ### By source
 
-Each source by itself, never pooled, at the shipped threshold for {percent(DEFAULT_SENSITIVITY)} sensitivity. \
-Thresholds do not carry over to other cameras and clinics unchecked: compare the sensitivity with the one aimed at. \
-By sex, age, site, skin tone, camera and sharpness: [evaluation/report.md](evaluation/report.md).
+Each source separately, never pooled, at the shipped threshold for {percent(DEFAULT_SENSITIVITY)} sensitivity. A \
+threshold does not necessarily transfer to other cameras and clinics: compare the sensitivity reached with the target. \
+Results by sex, age, body site, skin tone, camera and sharpness: [evaluation/report.md](evaluation/report.md).
 
 {sources_table(model)}
 
@@ -159,55 +163,59 @@ By sex, age, site, skin tone, camera and sharpness: [evaluation/report.md](evalu
 
 ### What each choice is worth
 
-On the same folds: AUC, and in brackets the difference to another entry (* where its 95 % interval leaves out 0, as some do \
-by chance; all intervals are in [ABLATION.md](ABLATION.md)), mean of the folds; the figures above are of all folds' calibrated \
-probabilities at once, and differ by a few thousandths. The recipes and members of the shipped model were chosen by such \
-figures on these same folds, so that they flatter it a little. `paper` by either split, and from `base` on all but \
-`larger-backbone`, are of the smaller EfficientNet-Lite0. *Camera told*: AUC with which a linear probe on the features tells 6000x4000 originals among benign photos; \
-0.5 would mean that it cannot.
+ROC AUC on the same cross-validation folds, averaged over the folds; in brackets the difference to another entry, with * \
+if its 95 % interval excludes 0 (with this many comparisons, some do by chance). All intervals are in \
+[ABLATION.md](ABLATION.md). The figures above are computed on the calibrated probabilities of all folds together and \
+differ by a few thousandths. The recipes and ensemble members of the bundled model were selected by such figures on these \
+same folds, so its results are slightly optimistic. Both `paper` entries, and `base` and all entries after it except \
+`larger-backbone`, use the smaller EfficientNet-Lite0. *Camera probe*: AUC with which a linear probe on the features picks \
+out 6000x4000 originals among benign photos; 0.5 would mean that it cannot. A *training round* is a fine-tuning run that \
+starts from the weights of the round before it ([docs/training.md](../docs/training.md#building-on-earlier-runs)).
 
 {ablation_table()}
 
 ### Dark corners
 
-The same photos scored without and with the dark corners of a round field of view drawn over them, by \
-`python -m benchmarks.dark_corners`; the lesion stays as it was, so a sound model hardly moves. These photos are \
-training photos of the shipped model. {_corners_verdict()}
+The same photos are scored as they are and with the dark corners of a round field of view drawn over them, by \
+`python -m benchmarks.dark_corners`. The lesion does not change, so the score of a sound model should hardly change \
+either. These photos are training photos of the bundled model. {_corners_verdict()}
 
 {corners_table()}
 
 ### Photos that are not dermoscopy
 
-The model file holds what its training photos look like to the network; a photo unlike them is doubtful, one too unlike them refused. Measured by \
-`python -m benchmarks.novelty`, dermoscopy with cut-offs of folds that did not see it. From how many times the cut-off on \
-a photo is refused was set with a margin over the farthest of these very photos: that none of them is refused says little, \
-that few are doubtful says more. Photos of moles without a dermatoscope were not at hand. The nearest were portraits, \
-asked about whole and in close-ups of their skin (`python -m benchmarks.skin_photos`): more than half of the close-ups \
-are near enough to the training photos, and only the quality checks, mostly as they are small, doubt them. **Do not count \
-on a photo of a mole without a dermatoscope being stopped.**
+The model file contains a statistical description of its training photos (a Gaussian fitted to features of a middle \
+stage of the network). A photo whose distance from it reaches the cut-off is marked doubtful as out of distribution; from \
+{REFUSED_FROM:g} times the cut-off on it is refused. Measured by `python -m benchmarks.novelty`, for dermoscopy with cut-offs from cross-validation folds that did not \
+contain the photo. The distance for refusal was set with a margin above the farthest of these dermoscopy photos, so it \
+means little that none of them is refused; that few are doubtful means more.
+
+No photos of moles taken without a dermatoscope were available. The nearest substitute were portraits, tested whole and \
+as close-ups of their skin (`python -m benchmarks.skin_photos`). More than half of the close-ups are within the cut-off; \
+only the quality checks mark them as doubtful, mostly because they are small. **Do not rely on a photo of a mole taken \
+without a dermatoscope being stopped.**
 
 {novelty_table()}
 
-### Does the heat map mean anything?
+### Is the heat map meaningful?
 
-{result_of("heat_map_sanity")["conclusion"]} (`python -m benchmarks.heat_map_sanity`, which looks at each photo \
-as it is{_shown_map(facts.input.views)}. The photos are training photos of the shipped model.)
+{result_of("heat_map_sanity")["conclusion"]} (`python -m benchmarks.heat_map_sanity`, without \
+averaging over views{_shown_map(facts.input.views)}. The photos are training photos of the bundled model.)
 
 ## Thresholds
 
 {threshold_table(model)}
 
-Sensitivity and specificity are counted on the same held-out predictions that the thresholds were chosen on; intervals \
-are Wilson's, which take images as independent. Intervals by patient are in the \
-evaluation's `metrics.json`.
+Sensitivity and specificity are measured on the same held-out predictions on which the thresholds were chosen. Intervals \
+are Wilson intervals, which treat images as independent; intervals by patient are in the evaluation's `metrics.json`.
 
-## Against the paper
+## Comparison with the paper
 
 {results_table(model)}
 
-The paper split by image, so that patients stood on both sides, and measured on a fifth of the full set, at 1.8 % \
-melanomas. The two columns are therefore not a contest: ours is measured on few benign images, and on no patient that the \
-judged network saw.
+The two columns are not directly comparable. The paper split by image, so images of one patient can be in both training \
+and validation, and measured on a fifth of the full set, with 1.8 % melanomas. The bundled model was measured on few benign \
+images, and never on a patient that the evaluated network was trained on.
 
 ## Figures
 
@@ -232,24 +240,24 @@ def _network(model: Model) -> str:
     one = f"timm `{names[0]}` (ImageNet weights, {tuned}), {head}"
     if len(names) == 1:
         return one
-    return f"a committee of {len(names)}, whose logit is the mean of theirs, each a {one}"
+    return f'an ensemble of {len(names)} networks with averaged logits (a "committee" in the code), each a {one}'
 
 
 def _tuned(recipe: dict[str, Any]) -> str:
     if recipe["method"] == "head":
         return "in no stage"
-    return f"but for the first {count} stages" if (count := recipe["frozen_stages"]) else "in all stages"
+    return f"except the first {count} stages" if (count := recipe["frozen_stages"]) else "in all stages"
 
 
 def _views(spec: InputSpec) -> str:
     if spec.views == 1:
         return ""
-    each = ", each member being shown other turns" if spec.members_turned else ""
-    return f"; the answer is the mean over {spec.views} turns of it{each}"
+    each = ", different for each network" if spec.members_turned else ""
+    return f"; test-time augmentation: the output is averaged over {spec.views} orientations of the photo{each}"
 
 
 def _shown_map(count: int) -> str:
-    return f"; the map on the page is the mean over its {count} views" if count > 1 else ""
+    return f"; the map on the page is averaged over {count} views" if count > 1 else ""
 
 
 def _weights(model: Model) -> str:
@@ -260,9 +268,9 @@ def _weights(model: Model) -> str:
         return "in half precision"
     auc = next(e["auc_less_fp32"] for e in result_of("engines")["engines"] if e["engine"] == STORED[bits])
     return (
-        f"{'large ones in six bits, middling ones in eight' if bits == 6 else 'large ones in eight bits'}, the others in "
-        f"half precision; AUC less that of full precision {auc['value']:+.4f} ({auc['low']:+.4f} to {auc['high']:+.4f}, "
-        f"on {auc['n']} photos that its network of cross-validation had not seen)"
+        f"{'large tensors in 6 bits, medium ones in 8' if bits == 6 else 'large tensors in 8 bits'}, the others in half "
+        f"precision; change in AUC from full precision {auc['value']:+.4f} ({auc['low']:+.4f} to {auc['high']:+.4f}, on "
+        f"{auc['n']} photos held out in cross-validation)"
     )
 
 
@@ -302,10 +310,10 @@ def _corners_verdict() -> str:
     groups = result_of("dark_corners")["groups"]
     shift = max(abs(group["mean_logit_shift"]) for group in groups)
     changed = max(abs(group["flagged_with"] - group["flagged_without"]) / group["photos"] for group in groups)
-    told = f"The mean logit moves by up to {shift:.2f}, and up to {percent(changed)} more or fewer photos are flagged"
+    told = f"The mean logit changes by up to {shift:.2f}, and the share of photos flagged by up to {100 * changed:.3g} percentage points"
     if shift < CORNERS_HARMLESS:
         return f"{told}."
-    return f"**{told}**: corners still count. Crop them away where you can."
+    return f"**{told}**: dark corners still affect the score. Crop them away where you can."
 
 
 def _figures() -> list[tuple[str, Path]]:

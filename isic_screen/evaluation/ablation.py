@@ -139,14 +139,16 @@ def table_of(results: Mapping[str, Mapping[str, Any]]) -> str:
     lines = [
         "# What each choice of the recipe is worth",
         "",
-        "Written by `python train/ablate.py`. AUC on held-out images of 5-fold cross-validation, by patient or lesion",
-        "(but for those split by image), mean of the folds, with its 95 % interval; below it the paired difference to",
-        "the entry named. An interval that holds 0 says nothing of a choice; one that leaves it out says that the",
-        "choice mattered to these trained networks. Each entry was trained once, so that no interval holds what",
-        "another seed would give, and of so many some leave out 0 by chance. *Camera*: AUC with which a linear probe",
-        "on the features tells 6000x4000 originals among benign photos; 0.5 would mean that the features do not know.",
+        "Written by `python train/ablate.py`. ROC AUC on held-out images in 5-fold cross-validation by patient or",
+        "lesion (by image where an entry says so), averaged over the folds, with its 95 % interval; below it the",
+        "paired difference to the entry named. A difference whose interval includes 0 is inconclusive; one whose",
+        "interval excludes 0 means that the choice made a difference to these trained networks. Each entry was",
+        "trained once, so no interval covers the variation between seeds, and with this many comparisons some exclude",
+        "0 by chance. *Camera probe*: AUC with which a linear probe on the features picks out 6000x4000 originals",
+        "among benign photos; 0.5 would mean that the features carry no such information. docs/training.md explains",
+        "the terms.",
         "",
-        "| entry | " + " | ".join(groups) + " | camera |",
+        "| entry | " + " | ".join(groups) + " | camera probe |",
         "|---|" + "---|" * (len(groups) + 1),
     ]
     for name, result in results.items():

@@ -97,7 +97,7 @@ def camera_line(block: Mapping[str, Any]) -> str:
     auc = shortcut["roc_auc"]
     return (
         f"Without the {shortcut['images']:,} images of 6000 x 4000 originals ({shortcut['melanomas']:,} melanomas), "
-        f"a size that nearly gives the class away in ISIC 2020, the ROC AUC is {estimate(auc)}, "
+        f"a size found almost only among benign images of ISIC 2020, the ROC AUC is {estimate(auc)}, "
         f"on {auc['n']:,} images with {auc['positives']:,} melanomas."
     )
 
@@ -122,7 +122,7 @@ def report(
         f"{metrics['resamples']} resamples; {metrics['methods']['proportions']}."
     )
     if len(metrics["sources"]) > 1:
-        parts.append(f"Figures stand by source, {metrics['overall']['reason']}.")
+        parts.append(f"Results are given for each source separately, {metrics['overall']['reason']}.")
     for source, block in metrics["sources"].items():
         parts += _source_section(source, block, pictures[source], metrics["brier_reference"])
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -138,23 +138,23 @@ def _source_section(
         f"## {source}",
         f"{images_by_group(block['n'], block['groups'])}; {block['positives']:,} melanomas "
         f"({100 * block['sample_prevalence']:.3g} %).",
-        "Intervals take the images as independent." if block["groups"] == block["n"] else "",
+        "Intervals treat the images as independent." if block["groups"] == block["n"] else "",
         table(("", "value (95 % interval)"), [(METRIC_LABELS[name], _cell(value)) for name, value in metrics.items()]),
         *_reasons(metrics.values()),
         camera_line(block),
-        f"Telling everyone the prevalence would give a Brier score of {rounded(brier_reference)}.",
+        f"For comparison, predicting the prevalence for every image gives a Brier score of {rounded(brier_reference)}.",
         "### Thresholds",
         table(
-            ("refer from", "threshold", "sensitivity", "specificity", "precision", "NPV"),
+            ("operating point", "threshold", "sensitivity", "specificity", "precision", "NPV"),
             [
                 (point["label"], f"{point['threshold']:.4g}", *(_counted(point[rate]) for rate in COUNTED))
                 for point in usable
             ],
         ),
         *_reasons(point[rate] for point in usable for rate in COUNTED),
-        "At the stated prevalence, of 1,000 people:",
+        "Per 1,000 people, at the stated prevalence:",
         table(
-            ("refer from", "flagged", "melanomas missed", "precision", "NPV"),
+            ("operating point", "flagged", "melanomas missed", "precision", "NPV"),
             [(point["label"], *(_cell(point[rate]) for rate in _PER_1000)) for point in usable],
         ),
         *_reasons(point[rate] for point in usable for rate in _PER_1000),
@@ -173,10 +173,10 @@ def _subgroups(block: Mapping[str, Any]) -> list[str]:
     if found is None:
         return []
     return [
-        "### Groups of people and photos",
+        "### Subgroups of people and photos",
         f"Sensitivity and specificity at the threshold {found['threshold']:.4g} ({found['label']}). "
-        f"{TOO_FEW.capitalize()}: fewer than {found['min_of_class']} melanomas, or others, to measure it on. With so "
-        "many intervals some stand apart by chance, and groups differ in more than their name.",
+        f'"{TOO_FEW.capitalize()}" means fewer than {found["min_of_class"]} melanomas, or other images, to measure on. '
+        "With this many intervals some differ by chance, and subgroups differ in more than the characteristic named.",
         table(
             ("group", "melanomas / others", "ROC AUC", "sensitivity", "specificity"),
             [
@@ -224,8 +224,8 @@ def _classification(point: Mapping[str, Any]) -> str:
         f"### Classification report: {point['label']}\n\n"
         + table(("", "precision", "recall", "f1-score", "images"), rows)
         + undefined
-        + f"\n\nOf the melanomas {counts['true_positives']} were flagged and {counts['false_negatives']} missed; of "
-        f"the others {counts['false_positives']} were flagged and {counts['true_negatives']} not."
+        + f"\n\n{counts['true_positives']} melanomas were flagged and {counts['false_negatives']} missed; "
+        f"{counts['false_positives']} other images were flagged and {counts['true_negatives']} not."
     )
 
 
