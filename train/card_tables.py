@@ -54,16 +54,61 @@ def results_table(model: Model) -> str:
 
 def threshold_table(model: Model) -> str:
     """What the shipped thresholds mean, from the model file's own table."""
+    facts = model.facts
+    return _thresholds(
+        {name: facts.threshold_table.at(threshold) for name, threshold in facts.operating_points.items()}
+    )
+
+
+def threshold_table_without_camera(model: Model) -> str:
+    """The same on the photos of other cameras than the one that nearly gives the class away."""
+    facts, found = model.facts, result_of("without_camera")
+    points = {
+        name: OperatingPoint(
+            threshold,
+            sensitivity=Proportion(**found["thresholds"][name]["without"]["sensitivity"]),
+            specificity=Proportion(**found["thresholds"][name]["without"]["specificity"]),
+            prevalence=facts.prevalence,
+        )
+        for name, threshold in facts.operating_points.items()
+    }
+    melanomas = found["melanomas_of_the_camera"]
+    benign = found["photos_of_the_camera"] - melanomas
+    counted = facts.threshold_table
+    return (
+        f"{benign} of these {counted.negatives} others, and {melanomas} of the {counted.positives} melanomas, are of one "
+        "camera size, 6000 x 4000. At a clinic a camera does not tell the diagnosis; the same thresholds on the other "
+        f"photos (`python -m benchmarks.without_camera`):\n\n{_thresholds(points)}"
+    )
+
+
+def skin_tones_line() -> str:
+    """What of the difference between skin tones is the camera's."""
+    tones = result_of("without_camera")["skin_tones"]
+
+    def of(which: str) -> str:
+        return ", ".join(
+            f"{tone} {proportion(Proportion(**found[which]['specificity']))}" for tone, found in tones.items()
+        )
+
+    return (
+        f"Groups differ in how many of their photos are of the camera of 6000 x 4000 pixels, and a difference between "
+        f"groups can be the camera's. Specificity at the threshold for {percent(DEFAULT_SENSITIVITY)} sensitivity by "
+        f"skin tone: {of('all')}; without that camera: {of('without')}. Of other tones the photos are too few to say."
+    )
+
+
+def _thresholds(points: Mapping[str, OperatingPoint]) -> str:
+    """A row for each operating point, by the name of the sensitivity that it aims at."""
     rows = []
-    for name, threshold in model.facts.operating_points.items():
-        point = model.facts.threshold_table.at(threshold)
+    for name, point in points.items():
         people = point.per_1000
         if people is None:
-            raise ValueError("the model file's threshold table counts no melanoma or no other image")
+            raise ValueError("the operating points count no melanoma or no other image")
         rows.append(
             (
                 percent(float(name)),
-                f"{threshold:.4f}",
+                f"{point.threshold:.4f}",
                 proportion(point.sensitivity),
                 proportion(point.specificity),
                 f"{people.found:.1f} found, {people.missed:.1f} missed, {people.recalled_healthy:.0f} healthy recalled",
@@ -128,7 +173,8 @@ def same_lesion_line() -> str:
         "`python -m benchmarks.same_lesion`, which compares point by point each photo with the few that look most alike to "
         f"the model. (The comparison takes {tried['of_them_taken_for_the_same']:,} of {tried['pairs_of_one_lesion']:,} "
         f"known pairs of one lesion for one, and {tried['of_them_taken_for_one']} of {tried['pairs_of_two_lesions']:,} "
-        "random pairs of two; what does not look alike to the model is never compared, so that there may be more.) With "
+        "random pairs of two. Photos that look alike are harder to tell than random ones, so that some of these pairs may "
+        "be of two lesions; what does not look alike to the model is never compared, so that there may be more.) With "
         f"such a partner in another fold: {sources}."
     )
 

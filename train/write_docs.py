@@ -34,10 +34,12 @@ from train.card_tables import (  # noqa: E402
     result_of,
     results_table,
     same_lesion_line,
+    skin_tones_line,
     sources_table,
     speed_table,
     stage_table,
     threshold_table,
+    threshold_table_without_camera,
 )
 
 WITH_GENERATED = (ROOT / "README.md", ROOT / "docs" / "speed.md")
@@ -63,7 +65,7 @@ def with_generated(text: str, model: Model) -> str:
         "sources": f"{sources_table(model)}\n\n{same_lesion_line()}",
         "ablation": ablation_table(shipped_only=True),
         "novelty": novelty_table(),
-        "thresholds": threshold_table(model),
+        "thresholds": f"{threshold_table(model)}\n\n{threshold_table_without_camera(model)}",
         "speed": speed_table(),
         "engines": engine_table(),
         "stages": stage_table(),
@@ -155,6 +157,8 @@ By sex, age, site, skin tone, camera and sharpness: [evaluation/report.md](evalu
 
 {sources_table(model)}
 
+{skin_tones_line()}
+
 {same_lesion_line()}
 
 ### What each choice is worth
@@ -197,9 +201,12 @@ as it is{_shown_map(facts.input.views)}. The photos are training photos of the s
 
 {threshold_table(model)}
 
-Sensitivity and specificity are counted on the same held-out predictions that the thresholds were chosen on; intervals \
-are Wilson's, which take images as independent. Intervals by patient are in the \
-evaluation's `metrics.json`.
+Sensitivity and specificity are counted on the same held-out predictions that the thresholds were chosen on, all put on \
+one scale by the shipped calibration. The evaluation above takes each fold's probabilities from a calibration that did \
+not see it, so that its counts at the same thresholds differ by a few photos. Intervals are Wilson's, which take images as \
+independent; those by patient are in the evaluation's `metrics.json`.
+
+{threshold_table_without_camera(model)}
 
 ## Against the paper
 

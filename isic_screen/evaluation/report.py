@@ -172,11 +172,13 @@ def _subgroups(block: Mapping[str, Any]) -> list[str]:
     found = block["subgroups"]
     if found is None:
         return []
+    camera = "camera" in found["by"]
     return [
         "### Groups of people and photos",
         f"Sensitivity and specificity at the threshold {found['threshold']:.4g} ({found['label']}). "
         f"{TOO_FEW.capitalize()}: fewer than {found['min_of_class']} melanomas, or others, to measure it on. With so "
-        "many intervals some stand apart by chance, and groups differ in more than their name.",
+        "many intervals some stand apart by chance, and groups differ in more than their name"
+        + (", such as in how often one camera took their photos." if camera else "."),
         table(
             ("group", "melanomas / others", "ROC AUC", "sensitivity", "specificity"),
             [
