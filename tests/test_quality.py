@@ -1,3 +1,4 @@
+from dataclasses import replace
 from importlib import resources
 
 import numpy as np
@@ -5,7 +6,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
 from isic_screen.photo import open_photo
-from isic_screen.quality import assess
+from isic_screen.quality import _doubtful, _unfit, assess
 from tests.conftest import ROOT, lesion
 
 EXAMPLES = ROOT / "assets" / "examples"
@@ -70,6 +71,40 @@ def test_what_is_wrong_is_named(photo, spoil, verdict, reason):
     assert any(reason in sentence for sentence in quality.reasons)
     assert quality.summary.startswith(f"{verdict}: ")
     assert all(sentence in quality.summary for sentence in quality.reasons)
+
+
+@pytest.mark.parametrize(
+    ("measured", "verdict"),
+    [
+        ({"side": 99}, "unfit"),
+        ({"side": 100}, "doubtful"),
+        ({"side": 139}, "doubtful"),
+        ({"side": 140}, "fit"),
+        ({"contrast": 0.0149}, "unfit"),
+        ({"contrast": 0.0151}, "fit"),
+        ({"flat": 0.601}, "unfit"),
+        ({"flat": 0.599}, "fit"),
+        ({"colour_spread": 0.0079}, "unfit"),
+        ({"colour_spread": 0.0081}, "fit"),
+        ({"colour_spread": 0.199}, "fit"),
+        ({"colour_spread": 0.201}, "doubtful"),
+        ({"coarseness": 0.249}, "unfit"),
+        ({"coarseness": 0.251}, "fit"),
+        ({"sharpness": 0.79}, "doubtful"),
+        ({"sharpness": 0.81}, "fit"),
+        ({"brightness": 0.219}, "doubtful"),
+        ({"brightness": 0.221}, "fit"),
+        ({"burnt": 0.301}, "doubtful"),
+        ({"burnt": 0.299}, "fit"),
+        ({"edges": 0.061, "coarseness": 0.719}, "doubtful"),
+        ({"edges": 0.059, "coarseness": 0.719}, "fit"),
+        ({"edges": 0.061, "coarseness": 0.721}, "fit"),
+    ],
+)
+def test_the_limits_are_those_that_the_rates_were_measured_with(photo, measured, verdict):
+    """By benchmarks.quality_rates: whoever moves one measures them anew."""
+    quality = replace(assess(photo), **measured)
+    assert (["unfit"] if any(_unfit(quality)) else ["doubtful"] if any(_doubtful(quality)) else ["fit"]) == [verdict]
 
 
 def test_an_ordinary_picture_is_not_fit():
