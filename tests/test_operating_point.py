@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from isic_screen.operating_point import OperatingPoint, Proportion, ThresholdTable, restate, wilson
+from isic_screen.operating_point import OperatingPoint, Proportion, ThresholdTable, out_of_range, restate, wilson
 
 
 @pytest.mark.parametrize(
@@ -60,6 +60,14 @@ def test_the_highest_threshold_that_reaches_a_sensitivity(table, sensitivity, th
     assert table.threshold_for_sensitivity(sensitivity) == threshold
 
 
+@pytest.mark.parametrize(("melanomas", "sensitivity"), [(10, 0.9), (20, 0.95), (50, 0.98), (100, 0.29)])
+def test_a_share_that_a_whole_number_of_melanomas_is_does_not_ask_for_one_more(melanomas, sensitivity):
+    """10 * (1 - 0.9) is 0.9999999999999998 in floating point."""
+    table = ThresholdTable.from_predictions(np.arange(1, melanomas + 1) / 1000, np.ones(melanomas), 0.02)
+    found = table.at(table.threshold_for_sensitivity(sensitivity)).sensitivity
+    assert found.count == round(sensitivity * melanomas)
+
+
 def test_a_sensitivity_is_reached_and_the_next_threshold_would_miss_it():
     random = np.random.default_rng(1)
     targets = (random.random(500) < 0.4).astype(int)
@@ -104,6 +112,7 @@ def test_predictive_values_are_unknown_where_nobody_is_left():
     "broken",
     [
         {"thresholds": (0.2, 0.1)},
+        {"thresholds": (0.1, 0.1)},
         {"thresholds": (0.1,)},
         {"true_positives": (1, 2)},
         {"false_positives": (9, 1)},
@@ -113,6 +122,16 @@ def test_a_table_that_cannot_be_counts_is_refused(broken):
     whole = {"thresholds": (0.1, 0.2), "true_positives": (2, 1), "false_positives": (2, 1)}
     with pytest.raises(ValueError, match=r"thresholds|counts"):
         ThresholdTable(**{**whole, **broken}, positives=2, negatives=2, prevalence=0.02)
+
+
+@pytest.mark.parametrize("threshold", [0, 0.0, 0.5, 1, 1.0])
+def test_both_ends_are_thresholds(threshold):
+    assert out_of_range(threshold) is None
+
+
+@pytest.mark.parametrize("threshold", [-1e-9, 1.0000001, math.nan, math.inf, True, False])
+def test_what_is_no_probability_is_no_threshold(threshold):
+    assert "between 0 and 1" in out_of_range(threshold)
 
 
 def test_restating_is_bayes_rule():

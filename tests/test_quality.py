@@ -148,6 +148,12 @@ def test_brightness_and_burnt_share_are_what_they_say():
     assert 0.5 < quality.brightness < 0.8
     assert quality.burnt == 0
     assert assess(Image.new("RGB", (300, 300), "white")).burnt == 1
+    assert assess(Image.new("RGB", (300, 300), "yellow")).burnt == 0  # a strong colour is no glare
+
+
+def test_coarseness_is_the_share_of_the_variance():
+    """Of independent pixels a 64th is left in the mean of 64, and somewhat more of those that resizing has mixed."""
+    assert 1 / 64 < assess(_noise()).coarseness < 1 / 16
 
 
 @pytest.mark.parametrize("folder", ["isic2020/train", "ham10000/images", "isic2017/images"])

@@ -204,7 +204,8 @@ as it is{_shown_map(facts.input.views)}. The photos are training photos of the s
 Sensitivity and specificity are counted on the same held-out predictions that the thresholds were chosen on, all put on \
 one scale by the shipped calibration. The evaluation above takes each fold's probabilities from a calibration that did \
 not see it, so that its counts at the same thresholds differ by a few photos. Intervals are Wilson's, which take images as \
-independent; those by patient are in the evaluation's `metrics.json`.
+independent; those by patient are in the evaluation's `metrics.json`. \
+Each photo counts as one person: somebody with several lesions is recalled more often.
 
 {threshold_table_without_camera(model)}
 
