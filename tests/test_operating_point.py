@@ -104,6 +104,9 @@ def test_predictive_values_are_unknown_where_nobody_is_left():
     nobody_referred = OperatingPoint(1.0, wilson(0, 10), wilson(10, 10), 0.02)
     assert nobody_referred.ppv is None
     assert nobody_referred.number_needed_to_refer is None
+    in_vain = OperatingPoint(0.5, wilson(0, 10), wilson(9, 10), 0.02)
+    assert in_vain.ppv == 0
+    assert in_vain.number_needed_to_refer is None
     everybody_referred = OperatingPoint(0.0, wilson(10, 10), wilson(0, 10), 0.02)
     assert everybody_referred.npv is None
 
@@ -140,7 +143,8 @@ def test_restating_is_bayes_rule():
     assert restate(5 / 20, 0.018, 0.036) == pytest.approx(odds / (1 + odds))
     for probability in (0.0, 1e-9, 0.3, 1.0):
         assert restate(restate(probability, 0.018, 0.2), 0.2, 0.018) == pytest.approx(probability)
-        assert restate(probability, 0.018, 0.018) == probability
+        for same in (0.018, 0.031, 0.201):  # of the last two, the ratio of the odds rounds to another number than 1
+            assert restate(probability, same, same) == probability
     assert restate(0.3, 0.018, 0.2) > 0.3
 
 

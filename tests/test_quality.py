@@ -6,7 +6,15 @@ import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
 from isic_screen.photo import open_photo
-from isic_screen.quality import _doubtful, _unfit, assess
+from isic_screen.quality import (
+    UNLIKE_TRAINING,
+    WORKING_SIDE,
+    _doubtful,
+    _unfit,
+    _working_length,
+    assess,
+    unlike_training,
+)
 from tests.conftest import ROOT, lesion
 
 EXAMPLES = ROOT / "assets" / "examples"
@@ -126,6 +134,16 @@ def test_the_smallest_photos_of_ham10000_are_large_enough(photo):
 @pytest.mark.parametrize("size", [(1, 1), (3000, 1), (1, 3000), (2, 2)])
 def test_any_size_can_be_assessed(size):
     assert assess(Image.new("RGB", size, (200, 150, 120))).verdict == "unfit"
+
+
+def test_a_long_and_thin_picture_takes_no_more_memory_than_another():
+    assert _working_length(1e9) == 4 * WORKING_SIDE
+
+
+def test_what_the_model_says_of_a_strange_photo_stands_in_place_of_what_its_colours_say():
+    found = unlike_training(assess(_gravel()), refused=False)
+    assert found.verdict == "doubtful"
+    assert found.reasons == (UNLIKE_TRAINING,)
 
 
 def test_assessing_changes_nothing_and_always_says_the_same(photo):
