@@ -209,6 +209,13 @@ def test_jpeg_takes_fine_noise_away_and_leaves_its_input():
     assert (noise == given).all()
 
 
+def test_jpeg_comes_in_all_qualities_from_bad_to_good():
+    noise = torch.from_numpy(_random().normal(128, 12, (60, 3, 64, 64)).clip(0, 255).astype(np.uint8))
+    left = _high_frequencies(recompress(noise, 1.0, _random())) / _high_frequencies(noise)
+    assert left.min() < 0.05
+    assert left.max() > 0.4
+
+
 def test_softening_takes_fine_detail_away_and_keeps_the_coarse(batch):
     given = batch.clone()
     out = soften(batch, 1.0, _random())
