@@ -153,6 +153,27 @@ def test_crops_keep_their_share_and_stay_inside():
     assert (out.amax((1, 2, 3)) < 0.7).any()
 
 
+def test_no_crop_reaches_over_a_border():
+    """Where it did, the mirror image would bend the ramps."""
+    side = 128
+    ramp = torch.linspace(0, 1, side).expand(300, side, side)
+    out = geometry(torch.stack([ramp, ramp.mT, ramp], 1), 48, 0.25, 0, _random())[:, :, 1:-1, 1:-1]
+    for axis in (2, 3):
+        assert out.diff(dim=axis).diff(dim=axis).abs().max() < 1e-4
+
+
+def test_a_rotation_keeps_right_angles():
+    """But for a few degrees, as a crop that is not square skews them."""
+    axis = torch.linspace(-1, 1, 65)
+    across = (axis[:, None].abs() < 0.1).float().expand(65, 65)
+    cross = torch.stack([across, across.mT, across]).expand(100, 3, 65, 65)
+    out = geometry(cross, 65, 0.999, 45, _random()) * (axis[:, None] ** 2 + axis**2 < 0.8)
+    x, y = axis[None, :], axis[:, None]
+    angle = 0.5 * torch.atan2((2 * x * y * out).sum((2, 3)), ((x**2 - y**2) * out).sum((2, 3)))
+    apart = torch.rad2deg(angle[:, 0] - angle[:, 1]) % 180
+    assert (apart - 90).abs().max() < 15
+
+
 def test_what_a_rotation_uncovers_is_a_mirror_image_and_not_black():
     white = torch.ones(20, 3, 32, 32)
     torch.testing.assert_close(geometry(white, 32, 1.0, 45, _random()), white)
@@ -220,6 +241,8 @@ def test_softening_takes_fine_detail_away_and_keeps_the_coarse(batch):
     given = batch.clone()
     out = soften(batch, 1.0, _random())
     assert (_high_frequencies(out) < 0.8 * _high_frequencies(given)).all()
+    many = _high_frequencies(soften(given[:1].repeat(60, 1, 1, 1), 1.0, _random()))
+    assert many.min() < 0.5 * many.max()  # by little and by much
     blocks = [torch.nn.functional.avg_pool2d(images, 16) for images in (out, given)]
     torch.testing.assert_close(blocks[0], blocks[1], atol=0.05, rtol=0)
 

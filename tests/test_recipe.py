@@ -87,8 +87,13 @@ def test_the_screen_recipe_reads_back_equal_and_is_checked(tmp_path):
             load_recipe("screen", [override])
 
 
-@pytest.mark.parametrize("name", ["warm_up", "label_smoothing", "teaching", "start_share", "source_power", "melanoma_share",
-                                  "diagnosis_power", "soften", "jpeg", "vignette", "hairs", "cutout"])  # fmt: skip
+SHARES = (
+    "warm_up", "label_smoothing", "teaching", "start_share", "source_power", "melanoma_share", "diagnosis_power",
+    "soften", "jpeg", "vignette", "hairs", "cutout",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SHARES)
 def test_a_share_lies_between_0_and_1(name):
     for value in ("0.0", "1.0"):
         load_recipe("screen", [f"{name}={value}"])
