@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from isic_screen.artifact import as_stored, load_model, save_model
-from isic_screen.compression import packed, unpacked
+from isic_screen.compression import compressed, in_full, packed, unpacked
 from isic_screen.errors import ModelFileError
 from tests.conftest import example_facts
 
@@ -67,6 +67,16 @@ def test_six_bits_make_the_file_smaller_still_and_round_no_worse_than_the_whole_
         assert (squares <= 1.001 * (((rows / step).round() * step - rows) ** 2).sum(1)).all(), name
     assert depthwise
     assert all(torch.equal(tensor, found[name]) for name, tensor in as_stored(lite0, bits=6).state_dict().items())
+
+
+@pytest.mark.parametrize("bits", [8, 6])
+def test_a_row_of_nothing_comes_back_as_nothing(bits):
+    """As of a filter that training has switched off: 0 / 0 would make the network say nan of every photo."""
+    weight = torch.randn(200, 300, generator=torch.manual_seed(0))
+    weight[7] = 0
+    found = in_full(compressed({"weight": weight}, bits))["weight"]
+    assert (found[7] == 0).all()
+    assert found.isfinite().all()
 
 
 def test_six_bits_that_do_not_fit_their_shape_are_refused(lite0, tmp_path):
