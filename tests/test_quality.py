@@ -169,6 +169,21 @@ def test_brightness_and_burnt_share_are_what_they_say():
     assert assess(Image.new("RGB", (300, 300), "yellow")).burnt == 0  # a strong colour is no glare
 
 
+@pytest.mark.parametrize(("colour", "share"), [("red", 0.299), ("lime", 0.587), ("blue", 0.114)])
+def test_brightness_weighs_colours_as_the_eye_does(colour, share):
+    assert assess(Image.new("RGB", (300, 300), colour)).brightness == pytest.approx(share, abs=1e-3)
+
+
+def test_sharpness_is_measured_at_one_size_of_the_shorter_side(photo):
+    """The same photo twice, side by side, is as sharp as once."""
+    twice = Image.new("RGB", (2 * photo.width, photo.height))
+    for left in (0, photo.width):
+        twice.paste(photo, (left, 0))
+    once = assess(photo).sharpness
+    assert assess(twice).sharpness == pytest.approx(once, rel=0.1)
+    assert assess(twice.transpose(Image.Transpose.ROTATE_90)).sharpness == pytest.approx(once, rel=0.1)
+
+
 def test_coarseness_is_the_share_of_the_variance():
     """Of independent pixels a 64th is left in the mean of 64, and somewhat more of those that resizing has mixed."""
     assert 1 / 64 < assess(_noise()).coarseness < 1 / 16
