@@ -3,7 +3,7 @@
 Platt scaling maps the logit to a probability that holds in the sample it was fitted on. That sample usually has many
 more melanomas than a clinic, so the odds are then moved to the stated prevalence:
 ``logit(p') = logit(p) + logit(prevalence) - logit(fitted_prevalence)`` (Saerens et al., Neural Computation 14, 2002),
-which holds as long as melanomas look alike here and there.
+which holds as long as melanomas, and what is none, look alike here and there.
 """
 
 from dataclasses import dataclass, replace

@@ -58,8 +58,8 @@ def restate(probability: float, prevalence: float, at_prevalence: float) -> floa
     """A probability (0 to 1) that holds at one prevalence, as it would be at another (both between 0 and 1).
 
     Bayes' rule: the odds change by the ratio of the prior odds. It keeps order, so what is referred stays the same; it
-    supposes that only the frequency of melanoma differs, not what melanomas look like (M. Saerens et al., Neural
-    Computation 14, 2002).
+    supposes that only the frequency of melanoma differs, not what melanomas and other lesions look like (M. Saerens et
+    al., Neural Computation 14, 2002).
     """
     if prevalence == at_prevalence:
         return probability

@@ -31,6 +31,10 @@ def test_photos_come_out_and_what_systems_add_does_not(tmp_path):
     assert count_in(path) == 2
     assert is_zip(path)
     assert not is_zip(tmp_path)
+    (tmp_path / "empty").mkdir()
+    empty = _zip(tmp_path / "empty", {})
+    assert is_zip(empty)
+    assert list(photos_in(empty, "photos.zip")) == []
 
 
 def test_names_never_lead_anywhere_and_are_told_apart(tmp_path):
@@ -86,6 +90,7 @@ def test_too_many_files_end_the_archive_with_a_sentence(tmp_path, monkeypatch):
     found = list(photos_in(path, "photos.zip"))
     assert len(found) == 4
     assert "more than 3 files" in str(found[3][1])
+    assert count_in(path) == 3
 
 
 def test_encrypted_linked_nested_and_damaged_members_have_their_sentences(tmp_path):
@@ -95,6 +100,7 @@ def test_encrypted_linked_nested_and_damaged_members_have_their_sentences(tmp_pa
         link.external_attr = 0o120777 << 16
         made.writestr(link, "/etc/passwd")
         made.writestr("inner.zip", b"PK")
+        made.writestr("INNER.7Z", b"7z")
         made.writestr("damaged.jpg", b"0123456789" * 20)
         made.writestr("locked.jpg", b"secret")
         made.writestr("good.jpg", b"good")
@@ -106,9 +112,10 @@ def test_encrypted_linked_nested_and_damaged_members_have_their_sentences(tmp_pa
     errors = _errors(path)
     assert "a link" in errors["link.jpg"]
     assert "archive inside" in errors["inner.zip"]
+    assert "archive inside" in errors["INNER.7Z"]
     assert "damaged" in errors["damaged.jpg"]
     assert "encrypted" in errors["locked.jpg"]
-    assert set(errors) == {"link.jpg", "inner.zip", "damaged.jpg", "locked.jpg"}
+    assert set(errors) == {"link.jpg", "inner.zip", "INNER.7Z", "damaged.jpg", "locked.jpg"}
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -2,11 +2,15 @@
 
 import json
 import sys
+from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 
 from benchmarks import dark_corners, gpu_training, measure, novelty, quality_rates
 from benchmarks.measure import RESULTS, run, write_result
+from benchmarks.without_camera import compared
+from isic_screen.calibration import Calibration
 from tests.conftest import ROOT
 
 
@@ -51,3 +55,50 @@ def test_the_document_tells_how_many_photos_the_memory_was_measured_over():
     bundled, stand_in = (each["photos"] for each in runs["memory"])
     assert f"{bundled:,} real photos" in told
     assert f"{stand_in:,} files" in told
+
+
+def test_photos_of_the_camera_count_in_one_of_two_figures_at_the_same_threshold():
+    camera, other = {"width": 4000.0, "height": 6000.0}, {"width": 640.0, "height": 480.0}
+    blocks = [
+        (1, 1, 0.123457, other),  # as it was kept: the threshold is this melanoma's own score, of more digits
+        (3, 1, -1.0, camera),
+        (11, 0, -2.0, {**camera, "skin_tone": "Light"}),
+        (10, 0, 2.0, {**other, "skin_tone": "Light"}),
+        (9, 0, -2.0, {**other, "skin_tone": "Tan"}),
+        (5, 0, 2.0, {**other, "source": "elsewhere"}),
+    ]
+    rows = pd.DataFrame(
+        {"source": "here", "skin_tone": "", "target": target, "logit": logit, **sort}
+        for count, target, logit, sort in blocks
+        for _ in range(count)
+    )
+    calibration = Calibration(2.0, 0.5, 0.5)
+    threshold = float(calibration.probability(0.1234567))
+    facts = SimpleNamespace(
+        training={"calibrated_on": ["here"]},
+        calibration=calibration,
+        prevalence=0.018,
+        operating_points={"0.95": threshold},
+        default_threshold=threshold,
+    )
+    found = compared(rows, facts)
+    counts = {
+        which: [(figures[rate]["count"], figures[rate]["total"]) for rate in ("sensitivity", "specificity")]
+        for which, figures in found["thresholds"]["0.95"].items()
+    }
+    assert counts == {"all": [(1, 4), (20, 30)], "without": [(1, 1), (9, 19)]}
+    assert (found["photos_of_the_camera"], found["melanomas_of_the_camera"]) == (14, 3)
+    assert list(found["skin_tones"]) == ["light"]  # of the other tone fewer than ten are left
+    assert found["skin_tones"]["light"]["all"]["specificity"]["count"] == 11
+    assert found["skin_tones"]["light"]["without"]["specificity"]["count"] == 0
+
+
+def test_what_is_left_out_with_the_camera_is_counted_from_the_thresholds_of_the_model_file(bundled_model):
+    """By other figures of the same photos, so that a model file is not shipped beside the counts of another."""
+    found = json.loads((RESULTS / "without_camera.json").read_text(encoding="utf-8"))["thresholds"]
+    facts = bundled_model.facts
+    assert list(found) == list(facts.operating_points)
+    for name, threshold in facts.operating_points.items():
+        point = facts.threshold_table.at(threshold)
+        assert found[name]["all"]["sensitivity"]["count"] == point.sensitivity.count
+        assert found[name]["all"]["specificity"]["count"] == point.specificity.count

@@ -29,6 +29,16 @@ def test_platt_agrees_with_scikit_learn_at_the_fitted_prevalence(sample):
     np.testing.assert_allclose(ours, theirs, atol=1e-3)  # the softened targets weigh as one more image of each class
 
 
+def test_a_fit_is_the_maximum_of_platts_likelihood():
+    """Its gradient is nothing there. With few and unlike numbers of each class, as then the soft targets matter."""
+    logits = np.array([2.0, 0.5, 1.0, -1.0, -2.0, 0.0, 0.7, -3.0, -0.5, 1.2])
+    targets = np.array([1, 1, 1, 0, 0, 0, 0, 0, 0, 0])
+    calibration = fit_platt(logits, targets)
+    wanted = np.where(targets == 1, 4 / 5, 1 / 9)
+    residuals = expit(calibration.slope * logits + calibration.intercept) - wanted
+    np.testing.assert_allclose([residuals.sum(), (residuals * logits).sum()], 0, atol=2e-3)
+
+
 def test_a_small_separable_sample_gives_a_finite_slope():
     calibration = fit_platt([-2.0, -1.0, 1.0, 2.0], [0, 0, 1, 1], prevalence=0.5)
     assert 0 < calibration.slope < 10
@@ -81,6 +91,12 @@ def test_scores_that_point_the_wrong_way_are_refused():
         fit_platt([3.0, 2.0, -2.0, -3.0, 1.0, -1.0], [0, 0, 1, 1, 1, 0])
 
 
+@pytest.mark.parametrize("slope", [0.0, -1.0, float("nan")])
+def test_a_slope_that_tells_nobody_apart_is_refused(slope):
+    with pytest.raises(ValueError, match="slope"):
+        Calibration(slope, 0, 0.5)
+
+
 @pytest.mark.parametrize("prevalence", [0.0, 1.0, float("nan")])
 def test_a_prevalence_of_nobody_or_everybody_is_refused(prevalence):
     with pytest.raises(ValueError, match="prevalence"):
@@ -90,10 +106,11 @@ def test_a_prevalence_of_nobody_or_everybody_is_refused(prevalence):
 def test_cross_fitted_probabilities_come_from_the_other_folds(sample):
     logits, targets = sample[0][:600], sample[1][:600]
     folds = np.arange(600) % 3
-    probabilities = cross_fitted(logits, targets, folds, prevalence=0.018)
-    others = fit_platt(logits[folds != 1], targets[folds != 1], prevalence=0.018)
+    probabilities = cross_fitted(logits, targets, folds, prevalence=0.05)
+    others = fit_platt(logits[folds != 1], targets[folds != 1], prevalence=0.05)
     np.testing.assert_allclose(probabilities[folds == 1], others.probability(logits[folds == 1]))
     # Targets of the held-out fold must not matter to its own probabilities.
     flipped = np.where(folds == 1, 1 - targets, targets)
-    np.testing.assert_allclose(cross_fitted(logits, flipped, folds)[folds == 1], probabilities[folds == 1])
+    again = cross_fitted(logits, flipped, folds, prevalence=0.05)
+    np.testing.assert_allclose(again[folds == 1], probabilities[folds == 1])
     assert logit(probabilities).std() > 0

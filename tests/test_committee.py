@@ -42,6 +42,8 @@ def test_a_committee_says_the_mean_of_what_its_members_say(backbone, size):
         torch.testing.assert_close(committee(images), logits, rtol=1e-4, atol=1e-6)
     assert whole.style.shape == (2, sum(part.style.shape[1] for part in parts))
     assert not committee.training
+    assert committee.input_spec.members_turned  # or it would not be turned any more once it is read from its file
+    assert committee.head.dropout.p == members[0].head.dropout.p
 
 
 def test_its_evidence_map_is_the_gradients():
@@ -59,6 +61,8 @@ def test_networks_of_other_shapes_make_no_committee():
         committee_of([_network(0)])
     with pytest.raises(ValueError, match="same backbone, head and input"):
         committee_of([_network(0), _network(1, input_size=96)])
+    with pytest.raises(ValueError, match="same backbone, head and input"):
+        committee_of([_network(0), build_network("tf_efficientnet_lite0", weights=None, hidden=16, input_size=64)])
     with pytest.raises(ValueError, match="same backbone, head and input"):
         committee_of([_network(0), _network(1, backbone="resnet10t")])
 

@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from isic_screen.artifact import as_stored, load_model, save_model
-from isic_screen.compression import packed, unpacked
+from isic_screen.compression import compressed, in_full, packed, unpacked
 from isic_screen.errors import ModelFileError
 from tests.conftest import example_facts
 
@@ -67,6 +67,16 @@ def test_six_bits_make_the_file_smaller_still_and_round_no_worse_than_the_whole_
         assert (squares <= 1.001 * (((rows / step).round() * step - rows) ** 2).sum(1)).all(), name
     assert depthwise
     assert all(torch.equal(tensor, found[name]) for name, tensor in as_stored(lite0, bits=6).state_dict().items())
+
+
+@pytest.mark.parametrize("bits", [8, 6])
+def test_a_row_of_nothing_has_a_scale_to_be_divided_by(bits):
+    """As of a filter that training has switched off: what 0 / 0 is as a whole number is up to the processor."""
+    weight = torch.randn(200, 300, generator=torch.manual_seed(0))
+    weight[7] = 0
+    stored = compressed({"weight": weight}, bits)
+    assert (stored["weight.scale"] > 0).all()
+    assert (in_full(stored)["weight"][7] == 0).all()
 
 
 def test_six_bits_that_do_not_fit_their_shape_are_refused(lite0, tmp_path):

@@ -153,6 +153,27 @@ def test_crops_keep_their_share_and_stay_inside():
     assert (out.amax((1, 2, 3)) < 0.7).any()
 
 
+def test_no_crop_reaches_over_a_border():
+    """Where it did, the mirror image would bend the ramps."""
+    side = 128
+    ramp = torch.linspace(0, 1, side).expand(300, side, side)
+    out = geometry(torch.stack([ramp, ramp.mT, ramp], 1), 48, 0.25, 0, _random())[:, :, 1:-1, 1:-1]
+    for axis in (2, 3):
+        assert out.diff(dim=axis).diff(dim=axis).abs().max() < 1e-4
+
+
+def test_a_rotation_keeps_right_angles():
+    """But for a few degrees, as a crop that is not square skews them."""
+    axis = torch.linspace(-1, 1, 65)
+    across = (axis[:, None].abs() < 0.1).float().expand(65, 65)
+    cross = torch.stack([across, across.mT, across]).expand(100, 3, 65, 65)
+    out = geometry(cross, 65, 0.999, 45, _random()) * (axis[:, None] ** 2 + axis**2 < 0.8)
+    x, y = axis[None, :], axis[:, None]
+    angle = 0.5 * torch.atan2((2 * x * y * out).sum((2, 3)), ((x**2 - y**2) * out).sum((2, 3)))
+    apart = torch.rad2deg(angle[:, 0] - angle[:, 1]) % 180
+    assert (apart - 90).abs().max() < 15
+
+
 def test_what_a_rotation_uncovers_is_a_mirror_image_and_not_black():
     white = torch.ones(20, 3, 32, 32)
     torch.testing.assert_close(geometry(white, 32, 1.0, 45, _random()), white)
@@ -185,6 +206,25 @@ def test_colours_change_by_about_the_strength_and_pixels_stay_in_place(batch):
         assert np.corrcoef(image.flatten(), changed.flatten())[0, 1] > 0.9
 
 
+class _Only:
+    """A generator in the middle of every range, but at the end of that of its `number`th draw."""
+
+    def __init__(self, number: int) -> None:
+        self.left = number
+
+    def uniform(self, low, high, size):
+        self.left -= 1
+        return np.full(size, high if self.left == 0 else (low + high) / 2)
+
+
+def test_gamma_and_saturation_change_what_they_are_named_for():
+    colours = torch.tensor([[0.6, 0.4, 0.3], [0.2, 0.3, 0.1]]).view(2, 3, 1, 1)
+    torch.testing.assert_close(recolour(colours, 0.1, _Only(0)), colours)
+    torch.testing.assert_close(recolour(colours, 0.1, _Only(3)), colours ** math.exp(0.1))
+    grey = (colours * torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    torch.testing.assert_close(recolour(colours, 0.1, _Only(4)), grey + (colours - grey) * math.exp(0.15))
+
+
 @pytest.mark.parametrize("distort", [recompress, soften, draw_hairs, cut_out, vignette])
 def test_a_probability_is_one(distort, batch):
     whole = (batch[:1] * 255).to(torch.uint8) if distort is recompress else batch[:1]
@@ -209,10 +249,19 @@ def test_jpeg_takes_fine_noise_away_and_leaves_its_input():
     assert (noise == given).all()
 
 
+def test_jpeg_comes_in_all_qualities_from_bad_to_good():
+    noise = torch.from_numpy(_random().normal(128, 12, (60, 3, 64, 64)).clip(0, 255).astype(np.uint8))
+    left = _high_frequencies(recompress(noise, 1.0, _random())) / _high_frequencies(noise)
+    assert left.min() < 0.05
+    assert left.max() > 0.4
+
+
 def test_softening_takes_fine_detail_away_and_keeps_the_coarse(batch):
     given = batch.clone()
     out = soften(batch, 1.0, _random())
     assert (_high_frequencies(out) < 0.8 * _high_frequencies(given)).all()
+    many = _high_frequencies(soften(given[:1].repeat(60, 1, 1, 1), 1.0, _random()))
+    assert many.min() < 0.5 * many.max()  # by little and by much
     blocks = [torch.nn.functional.avg_pool2d(images, 16) for images in (out, given)]
     torch.testing.assert_close(blocks[0], blocks[1], atol=0.05, rtol=0)
 
@@ -223,7 +272,7 @@ def test_a_vignette_darkens_corners_and_not_the_centre():
     corners = torch.stack([out[:, :, y, x] for y in (0, -1) for x in (0, -1)]).mean((0, 2))
     assert (corners < 0.79).float().mean() > 0.9
     assert corners.min() < 0.1
-    assert out.min() >= 0
+    assert out.min() > 0  # never quite black
     assert out.max() <= 0.8 + 1e-6
 
 
@@ -232,7 +281,7 @@ def test_a_cut_out_is_one_rectangle_of_the_mean_colour():
     noise = torch.from_numpy(_random().random((150, 3, side, side))).float()
     given = noise.clone()
     out = cut_out(noise, 1.0, _random())
-    areas = []
+    areas, shapes = [], set()
     for before, after in zip(given, out, strict=True):
         rows, columns = torch.nonzero((before != after).any(0), as_tuple=True)
         high, wide = (int(places.max() - places.min()) + 1 for places in (rows, columns))
@@ -242,8 +291,10 @@ def test_a_cut_out_is_one_rectangle_of_the_mean_colour():
         patch = after[:, rows, columns]
         torch.testing.assert_close(patch, before.mean((1, 2))[:, None].expand_as(patch))
         areas.append(high * wide / side**2)
+        shapes.add(high == wide)
     assert min(areas) < 0.025
     assert max(areas) > 0.09
+    assert False in shapes
 
 
 def test_hairs_darken_thin_lines():

@@ -32,6 +32,13 @@ def test_one_of_a_pair_is_kept_whatever_the_order() -> None:
     assert list(kept.index) == [1, 2]  # rows keep their index and order
 
 
+def test_the_list_knows_a_photo_in_every_size() -> None:
+    rows = table(ISIC_0000001_downsampled=(0, "P1"), ISIC_0000002=(0, "P1"), c=(1, "P2"))
+    kept, warnings = drop_duplicates(rows, [("ISIC_0000001", "ISIC_0000002")])
+    assert list(kept["image_id"]) == ["ISIC_0000001_downsampled", "c"]
+    assert len(warnings) == 1
+
+
 def test_nothing_to_remove() -> None:
     rows = table(a=(0, "P1"), b=(1, "P2"))
     for pairs in ([], [("a", "x")], [("x", "y")], [("a", "a")]):

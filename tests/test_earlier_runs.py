@@ -228,6 +228,7 @@ def test_the_runs_to_start_from_take_the_same_overrides():
     assert load_starts(load_recipe("paper")) == ()
     for recipe, sentence in (
         (_recipe("start_recipe=lite2"), "trains other networks"),
+        (load_recipe("screen", ["hidden=64"]), "trains other networks"),
         (load_recipe("screen", ["start_recipe=paper"]), "trains other networks"),
         (load_recipe("screen", ["folds=3"]), "has other folds"),
         (load_recipe("screen", ["start_recipe=nowhere"]), "no recipe 'nowhere'"),

@@ -3,10 +3,14 @@
 import csv
 import io
 
+import numpy as np
 import pytest
 
 from isic_screen.errors import PhotoError, ScreenError
 from isic_screen.export import Resumed, resume_csv, write_csv
+from isic_screen.quality import assess
+from isic_screen.screener import Screening
+from tests.conftest import lesion
 
 NAMES = ("a.jpg", 'odd "name",\r\nin two lines.jpg', "ü\udce4.jpg", "d.jpg")
 
@@ -15,6 +19,23 @@ def _csv(names=NAMES, threshold: float = 0.01) -> bytes:
     out = io.StringIO(newline="")
     write_csv(out, [(name, PhotoError(f"{name} is empty, twice\r\n")) for name in names], threshold)
     return out.getvalue().encode("utf-8")
+
+
+def test_a_row_says_what_was_found_and_whether_it_is_at_or_above_the_threshold():
+    quality = assess(lesion(0, size=(400, 300)))
+    found = [Screening(p, 0.0, quality, np.zeros((7, 7), np.float32)) for p in (0.0099999, 0.01, 0.123456789)]
+    out = io.StringIO(newline="")
+    unread = PhotoError("It is empty.")
+    results = [("a", unread), *zip("bcd", found, strict=True), ("e", unread)]
+    assert write_csv(out, results, 0.01) == 2
+    assert list(csv.reader(io.StringIO(out.getvalue(), newline=""))) == [
+        ["file", "probability", "threshold", "flagged", "quality", "error"],
+        ["a", "", "0.01", "", "", "It is empty."],
+        ["b", "0.0099999", "0.01", "0", "fit", ""],
+        ["c", "0.01", "0.01", "1", "fit", ""],
+        ["d", "0.123457", "0.01", "1", "fit", ""],
+        ["e", "", "0.01", "", "", "It is empty."],
+    ]
 
 
 def test_a_file_cut_at_any_byte_keeps_its_whole_rows_and_no_more(tmp_path):

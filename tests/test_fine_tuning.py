@@ -1,5 +1,5 @@
 import math
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from threading import get_ident
 
@@ -123,14 +123,15 @@ def test_mixup_mixes_two_neighbours_and_their_labels_by_the_same_share(images, m
 
 
 def test_both_of_a_pair_keep_the_same_share_and_at_least_half():
-    shares = own_shares(0.4, 1000, np.random.default_rng(0)).numpy()
-    assert shares.shape == (1000,)
+    shares = own_shares(0.4, 20_000, np.random.default_rng(0)).numpy()
+    assert shares.shape == (20_000,)
     assert (shares[::2] == shares[1::2]).all()
+    assert own_shares(0.0, 3, np.random.default_rng(0)).tolist() == [1, 1, 1]
     assert 0.5 <= shares.min() < 0.55
     assert 0.99 < shares.max() <= 1
     assert len(set(shares)) > 400
     # The smaller share of Beta(0.4, 0.4), by its density.
-    assert 1 - shares.mean() == pytest.approx(beta(0.4, 0.4).expect(lambda share: min(share, 1 - share)), abs=0.02)
+    assert 1 - shares.mean() == pytest.approx(beta(0.4, 0.4).expect(lambda share: min(share, 1 - share)), abs=0.005)
 
 
 def test_pairs_need_an_even_batch():
@@ -159,17 +160,64 @@ def test_it_learns(images):
     assert history[-1]["train_auc"] > 0.8
 
 
-def test_what_is_kept_is_the_moving_average(images):
-    """One step: the average is decay * start + (1 - decay) * the weights after the step."""
-    recipe = replace(RECIPE, epochs=1, epoch_images=16, batch_size=8, layer_decay=1.0)
-    start, last, averaged = _network(), _network(), _network()
-    fine_tune(last, images, replace(recipe, ema_decay=0.0), device=CPU, quiet=True)
-    fine_tune(averaged, images, replace(recipe, ema_decay=0.9), device=CPU, quiet=True)
-    name = "out.weight"
-    begin, end, kept = (dict(n.head.named_parameters())[name].detach() for n in (start, last, averaged))
-    assert not torch.allclose(kept, end)
-    # timm warms the decay up: 0 for the first step and below 0.9 for the second, so the end still counts for most.
-    assert (kept - end).norm() < (kept - begin).norm()
+@dataclass
+class _Watched:
+    """What a training did: after every step the weights of the last layer, the images, and the optimizer's groups."""
+
+    recipe: FineTuneRecipe
+    weights: list[torch.Tensor] = field(default_factory=list)
+    places: list[list[int]] = field(default_factory=list)
+    groups: list[list[tuple[float, float, float]]] = field(default_factory=list)
+    kept: torch.Tensor | None = None
+
+
+@pytest.fixture(scope="module")
+def watched(images) -> _Watched:
+    """Two epochs of four steps."""
+    seen = _Watched(replace(RECIPE, ema_decay=0.6, layer_decay=0.5, warm_up=0.25, weight_decay=0.03))
+    plain = _Run._step
+
+    def step(run, images, batch):
+        answer = plain(run, images, batch)
+        seen.weights.append(run.module.network.head.out.weight.detach().clone())
+        seen.places.append(batch.places.tolist())
+        seen.groups.append([(g["lr"], g["lr_scale"], g["weight_decay"]) for g in run.optimizer.param_groups])
+        return answer
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_Run, "_step", step)
+        fine_tune(network := _network(), images, seen.recipe, device=CPU, quiet=True)
+    seen.kept = network.head.out.weight.detach()
+    assert len(seen.weights) == 8
+    return seen
+
+
+def test_what_is_kept_is_the_moving_average_over_all_epochs(watched):
+    """Its decay warms up over all steps: one that began anew with every epoch would keep the last few steps alone."""
+    average = torch.zeros_like(watched.weights[0])
+    for number, weights in enumerate(watched.weights, 1):
+        decay = min(watched.recipe.ema_decay, 1 - number ** (-2 / 3))
+        average = decay * average + (1 - decay) * weights
+    torch.testing.assert_close(watched.kept, average, rtol=1e-5, atol=1e-7)
+    assert not torch.allclose(watched.kept, watched.weights[-1], rtol=1e-5, atol=1e-7)
+
+
+def test_the_rate_follows_the_schedule_over_all_epochs_and_falls_towards_the_first_layers(watched):
+    for step, groups in enumerate(watched.groups):
+        share = rate_at(step, 8, 2)
+        for rate, scale, _ in groups:
+            assert rate == pytest.approx(watched.recipe.learning_rate * share * scale, rel=1e-9)
+    scales = [scale for _, scale, _ in watched.groups[0]]
+    assert scales[-1] == 1  # of the heads
+    assert all(math.log2(scale).is_integer() for scale in scales)
+    assert min(scales) <= 2**-5
+    decays = [decay for *_, decay in watched.groups[0]]
+    assert decays[-1] == 0.03
+    assert set(decays[:-1]) == {0, 0.03}  # biases and norms are left alone
+
+
+def test_every_epoch_draws_anew(watched):
+    assert watched.places[:4] != watched.places[4:]
 
 
 def test_a_decay_counts_as_far_as_the_warm_up_gets(images):

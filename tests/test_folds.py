@@ -78,3 +78,7 @@ def test_a_fold_leaves_enough_to_train_on(tmp_path):
     assert set(folds_of(rows, small_recipe(folds=2))) == {0, 1}
     with pytest.raises(DataError, match="A fold leaves 2 of 4 images to train on, and 3 are needed"):
         folds_of(rows.iloc[1:5], small_recipe(folds=2))
+    # The largest fold leaves the fewest.
+    save_split(tmp_path / "uneven.csv", rows, pd.Series([0, 0, 1, 0, 0, 0, 0, 1], rows.index))
+    with pytest.raises(DataError, match="A fold leaves 2 of 8 images"):
+        folds_of(rows, small_recipe(folds=2), tmp_path / "uneven.csv")

@@ -60,6 +60,16 @@ def test_sources_are_tied_by_the_ids_of_the_archive(tmp_path: Path) -> None:
     assert groups.nunique() == 3
 
 
+def test_sources_are_tied_by_a_patient_whose_group_bears_a_lesions_name_in_one_of_them(tmp_path: Path) -> None:
+    put_table(tmp_path / "one", ARCHIVE, "ISIC_0000001,0,IP_0000001,IL_0000009", "ISIC_0000002,1,,IL_0000009")
+    put_photos(tmp_path / "one", "ISIC_0000001.jpg", "ISIC_0000002.jpg")
+    put_table(tmp_path / "two", ARCHIVE, "ISIC_0000003,0,IP_0000001,", "ISIC_0000004,1,IP_0000002,")
+    put_photos(tmp_path / "two", "ISIC_0000003.jpg", "ISIC_0000004.jpg")
+    assert set(read_source(tmp_path / "one").rows["group"]) == {"IL_0000009"}
+    groups = read_sources([tmp_path / "one", tmp_path / "two"]).rows.set_index("image_id")["group"]
+    assert groups["ISIC_0000001"] == groups["ISIC_0000002"] == groups["ISIC_0000003"] != groups["ISIC_0000004"]
+
+
 def test_ids_of_a_clinic_mean_nothing_in_another(tmp_path: Path) -> None:
     for name in ("one", "two"):
         put_plain(tmp_path / name, ARCHIVE, "a,0,1,5", "b,1,2,6")

@@ -345,3 +345,15 @@ def test_wrong_arrays_are_refused(metric, scores, targets, complaint):
 def test_scores_that_are_no_probabilities_are_not_judged_as_such(metric):
     with pytest.raises(ValueError, match="0 to 1"):
         metric([-0.1, 0.5], [0, 1])
+
+
+def test_who_is_at_the_threshold_is_flagged_as_well():
+    ranking = Ranking.of([0.1, 0.2, 0.2, 0.3], [0, 1, 0, 1])
+    column = ranking.columns_at(np.array([0.2, 0.25, 0.3, 0.31]))
+    assert ranking.counts().true_positives[0, column].tolist() == [2, 1, 1, 0]
+
+
+def test_what_a_bin_predicts_is_weighed_for_the_prevalence_as_what_is_observed():
+    (one,) = reliability_bins(np.array([0.1, 0.3]), np.array([False, True]), prevalence=0.1, bins=1)
+    assert one.predicted == pytest.approx(0.9 * 0.1 + 0.1 * 0.3)
+    assert one.observed == pytest.approx(0.1)

@@ -41,6 +41,14 @@ def test_training_photos_are_near_1_and_others_far():
     assert (novelty.distance(torch.from_numpy(_features(seed=1)) + beside) > known.max()).all()
 
 
+def test_axes_that_rounding_made_too_long_give_a_distance_all_the_same():
+    """They are stored in half precision, so that more can seem to lie along them than there is."""
+    novelty = Novelty.fit(_features(), axes=10)
+    longer = replace(novelty, axes=1.01 * novelty.axes, variances=1e6 * novelty.variances)
+    along = (novelty.mean + 50 * novelty.axes[:1]) * novelty.scale
+    assert 0 <= float(longer.distance(along)) < 1
+
+
 def test_the_cut_off_lets_through_98_percent_of_every_source():
     distances = np.r_[np.arange(1000.0), np.arange(100.0) * 30]
     sources = np.r_[["large"] * 1000, ["small"] * 100]

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from isic_screen.operating_point import OperatingPoint, Proportion, ThresholdTable, restate, wilson
+from isic_screen.operating_point import OperatingPoint, Proportion, ThresholdTable, out_of_range, restate, wilson
 
 
 @pytest.mark.parametrize(
@@ -18,8 +18,9 @@ def test_wilson_agrees_with_newcombes_table(count, total, low, high):
 
 
 def test_wilson_stays_inside_0_and_1_at_the_ends():
-    assert wilson(0, 7).low == 0.0
-    assert wilson(7, 7).high == 1.0
+    for total in range(1, 60):  # in some, as 9 and 21, rounding would go past the end
+        assert wilson(0, total).low == 0.0
+        assert wilson(total, total).high == 1.0
     assert wilson(7, 7).low == pytest.approx(1 - wilson(0, 7).high)
 
 
@@ -59,6 +60,14 @@ def test_the_highest_threshold_that_reaches_a_sensitivity(table, sensitivity, th
     assert table.threshold_for_sensitivity(sensitivity) == threshold
 
 
+@pytest.mark.parametrize(("melanomas", "sensitivity"), [(10, 0.9), (20, 0.95), (50, 0.98), (100, 0.29)])
+def test_a_share_that_a_whole_number_of_melanomas_is_does_not_ask_for_one_more(melanomas, sensitivity):
+    """10 * (1 - 0.9) is 0.9999999999999998 in floating point."""
+    table = ThresholdTable.from_predictions(np.arange(1, melanomas + 1) / 1000, np.ones(melanomas), 0.02)
+    found = table.at(table.threshold_for_sensitivity(sensitivity)).sensitivity
+    assert found.count == round(sensitivity * melanomas)
+
+
 def test_a_sensitivity_is_reached_and_the_next_threshold_would_miss_it():
     random = np.random.default_rng(1)
     targets = (random.random(500) < 0.4).astype(int)
@@ -95,6 +104,9 @@ def test_predictive_values_are_unknown_where_nobody_is_left():
     nobody_referred = OperatingPoint(1.0, wilson(0, 10), wilson(10, 10), 0.02)
     assert nobody_referred.ppv is None
     assert nobody_referred.number_needed_to_refer is None
+    in_vain = OperatingPoint(0.5, wilson(0, 10), wilson(9, 10), 0.02)
+    assert in_vain.ppv == 0
+    assert in_vain.number_needed_to_refer is None
     everybody_referred = OperatingPoint(0.0, wilson(10, 10), wilson(0, 10), 0.02)
     assert everybody_referred.npv is None
 
@@ -103,6 +115,7 @@ def test_predictive_values_are_unknown_where_nobody_is_left():
     "broken",
     [
         {"thresholds": (0.2, 0.1)},
+        {"thresholds": (0.1, 0.1)},
         {"thresholds": (0.1,)},
         {"true_positives": (1, 2)},
         {"false_positives": (9, 1)},
@@ -114,13 +127,24 @@ def test_a_table_that_cannot_be_counts_is_refused(broken):
         ThresholdTable(**{**whole, **broken}, positives=2, negatives=2, prevalence=0.02)
 
 
+@pytest.mark.parametrize("threshold", [0, 0.0, 0.5, 1, 1.0])
+def test_both_ends_are_thresholds(threshold):
+    assert out_of_range(threshold) is None
+
+
+@pytest.mark.parametrize("threshold", [-1e-9, 1.0000001, math.nan, math.inf, True, False])
+def test_what_is_no_probability_is_no_threshold(threshold):
+    assert "between 0 and 1" in out_of_range(threshold)
+
+
 def test_restating_is_bayes_rule():
     # Of 1,000 with 18 melanomas, 20 share a score: 5 of them melanomas. Where melanoma is twice as common in odds...
     odds = 5 / 15 * (36 / 964) / (18 / 982)
     assert restate(5 / 20, 0.018, 0.036) == pytest.approx(odds / (1 + odds))
     for probability in (0.0, 1e-9, 0.3, 1.0):
         assert restate(restate(probability, 0.018, 0.2), 0.2, 0.018) == pytest.approx(probability)
-        assert restate(probability, 0.018, 0.018) == probability
+        for same in (0.018, 0.031, 0.201):  # of the last two, the ratio of the odds rounds to another number than 1
+            assert restate(probability, same, same) == probability
     assert restate(0.3, 0.018, 0.2) > 0.3
 
 

@@ -28,6 +28,7 @@ def test_every_line_can_be_set_from_the_command_line():
     assert (recipe.epochs, recipe.learning_rate, recipe.backbone) == (3, 1.0, "resnet10t")
     assert (recipe.split, recipe.amp, recipe.pos_weight) == ("image", False, 2)
     assert isinstance(recipe.learning_rate, float)
+    assert load_recipe("paper", ["reference_source=a=b"]).reference_source == "a=b"
 
 
 @pytest.mark.parametrize(
@@ -44,6 +45,7 @@ def test_every_line_can_be_set_from_the_command_line():
         ("pos_weight=heavy", "pos_weight must be"),
         ("pos_weight=0", "pos_weight must lie in"),
         ("amp=1", "amp must be bool"),
+        ("learning_rate=true", "learning_rate must be float, not True"),
         ("lerning_rate=1e-3", "unknown key 'lerning_rate'.*learning_rate"),
         ("epochs", "KEY=VALUE"),
     ],
@@ -83,6 +85,27 @@ def test_the_screen_recipe_reads_back_equal_and_is_checked(tmp_path):
     ):
         with pytest.raises(RecipeError, match=sentence):
             load_recipe("screen", [override])
+
+
+SHARES = (
+    "warm_up", "label_smoothing", "teaching", "start_share", "source_power", "melanoma_share", "diagnosis_power",
+    "soften", "jpeg", "vignette", "hairs", "cutout",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SHARES)
+def test_a_share_lies_between_0_and_1(name):
+    for value in ("0.0", "1.0"):
+        load_recipe("screen", [f"{name}={value}"])
+    for value in ("-0.1", "1.1"):
+        with pytest.raises(RecipeError, match=rf"{name} must lie in 0\.\.1"):
+            load_recipe("screen", [f"{name}={value}"])
+
+
+def test_any_text_reads_back_equal(tmp_path):
+    recipe = replace(load_recipe("paper"), reference_source='a "b" \\ c\n\u2028é')
+    (tmp_path / "mine.toml").write_text(recipe.to_toml(), encoding="utf-8")
+    assert load_recipe(str(tmp_path / "mine.toml")) == recipe
 
 
 def test_every_recipe_in_the_folder_loads():

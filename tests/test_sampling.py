@@ -189,6 +189,12 @@ def test_draws_come_shuffled_and_from_the_generator_alone():
     assert (rows != draw(weights, 200, np.random.default_rng(4))).any()
 
 
+def test_copies_of_a_row_do_not_stand_side_by_side():
+    """As they would as drawn: one batch would hold one image many times, and mixup would mix it with itself."""
+    rows = draw(np.full(10, 0.1), 1000, np.random.default_rng(0))
+    assert (rows[1:] == rows[:-1]).mean() < 0.2  # 1 in 10 by chance
+
+
 def test_what_is_left_out_is_chance():
     """Half the draws of rows that weigh alike: neighbours must not take turns."""
     random = np.random.default_rng(0)

@@ -32,6 +32,9 @@ def test_photos_of_the_archive_are_known_by_their_ids_and_others_by_their_conten
     seen = SeenPhotos.of(["ISIC_0000001", "a"], [one, two])
     assert seen.among(["ISIC_0000001_downsampled", "ISIC_0000002"], [three, one]).tolist() == [True, False]
     assert seen.among(["another name", "a"], [two, three]).tolist() == [True, False]
+    # A name that only begins with an id is not the archive's: two hospitals may both have made it.
+    named_after = SeenPhotos.of(["ISIC_0000001-left"], [one])
+    assert named_after.among(["ISIC_0000001-left", "b"], [two, one]).tolist() == [False, True]
 
 
 def test_a_photo_that_cannot_be_read_is_not_seen_and_ends_nothing(photos, tmp_path):

@@ -112,3 +112,11 @@ def test_nobody_is_said_to_be_new_to_a_model_that_was_trained_on_them(bundled_mo
     assert training["training_part"]["images"] == sum(source["images"] for source in training["sources"].values())
     assert "new to the network that was judged" in Texts.EVIDENCE
     assert "dem beurteilten Netz neu" in German.EVIDENCE
+
+
+def test_photos_are_not_taken_for_people_nor_melanomas_for_all_that_a_rate_rests_on():
+    """What is counted are photos, and specificity rests on how the lesions look that are no melanomas."""
+    assert "Each photo counts as one person." in Texts.EVIDENCE
+    assert "Jedes Foto zählt als eine Person." in German.EVIDENCE
+    assert "and their other lesions" in Texts.RESTATED
+    assert "und ihre anderen Läsionen" in German.RESTATED

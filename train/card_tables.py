@@ -54,16 +54,62 @@ def results_table(model: Model) -> str:
 
 def threshold_table(model: Model) -> str:
     """What the shipped thresholds mean, from the model file's own table."""
+    facts = model.facts
+    return _thresholds(
+        {name: facts.threshold_table.at(threshold) for name, threshold in facts.operating_points.items()}
+    )
+
+
+def threshold_table_without_camera(model: Model) -> str:
+    """The same on the photos of other cameras than the one that nearly gives the class away."""
+    facts, found = model.facts, result_of("without_camera")
+    points = {
+        name: OperatingPoint(
+            threshold,
+            sensitivity=Proportion(**found["thresholds"][name]["without"]["sensitivity"]),
+            specificity=Proportion(**found["thresholds"][name]["without"]["specificity"]),
+            prevalence=facts.prevalence,
+        )
+        for name, threshold in facts.operating_points.items()
+    }
+    melanomas = found["melanomas_of_the_camera"]
+    benign = found["photos_of_the_camera"] - melanomas
+    counted = facts.threshold_table
+    return (
+        f"{benign} of the {counted.negatives} benign photos behind these figures, but only {melanomas} of the "
+        f"{counted.positives} melanomas, have one camera's size, 6000 x 4000. In a clinic the camera does not predict the "
+        "diagnosis, so expect a specificity closer to that of the same thresholds on the other photos (`python -m "
+        f"benchmarks.without_camera`):\n\n{_thresholds(points)}"
+    )
+
+
+def skin_tones_line() -> str:
+    """What of the difference between skin tones is the camera's."""
+    tones = result_of("without_camera")["skin_tones"]
+
+    def of(which: str) -> str:
+        return ", ".join(
+            f"{tone} {proportion(Proportion(**found[which]['specificity']))}" for tone, found in tones.items()
+        )
+
+    return (
+        f"Subgroups differ in how many of their photos have the camera's size of 6000 x 4000 pixels, and a difference "
+        f"between subgroups can come from the camera. Specificity at the threshold for {percent(DEFAULT_SENSITIVITY)} "
+        f"sensitivity by skin tone: {of('all')}; without that camera: {of('without')}. Too few photos show other tones."
+    )
+
+
+def _thresholds(points: Mapping[str, OperatingPoint]) -> str:
+    """A row for each operating point, by the name of the sensitivity that it aims at."""
     rows = []
-    for name, threshold in model.facts.operating_points.items():
-        point = model.facts.threshold_table.at(threshold)
+    for name, point in points.items():
         people = point.per_1000
         if people is None:
-            raise ValueError("the model file's threshold table counts no melanoma or no other image")
+            raise ValueError("the operating points count no melanoma or no other image")
         rows.append(
             (
                 percent(float(name)),
-                f"{threshold:.4f}",
+                f"{point.threshold:.4f}",
                 proportion(point.sensitivity),
                 proportion(point.specificity),
                 f"{people.found:.1f} found, {people.missed:.1f} missed, {people.recalled_healthy:.0f} healthy recalled",
@@ -128,8 +174,9 @@ def same_lesion_line() -> str:
         f"{len(found['pairs'])} such pairs by comparing each photo, point by point, with the few that look most similar to "
         f"the model. In a test it recognised {tried['of_them_taken_for_the_same']:,} of {tried['pairs_of_one_lesion']:,} "
         f"known pairs of the same lesion and mistook {tried['of_them_taken_for_one']} of "
-        f"{tried['pairs_of_two_lesions']:,} random pairs of different lesions. Photos that do not look similar to the "
-        f"model are never compared, so there may be more. Photos with such a partner in another fold: {sources}."
+        f"{tried['pairs_of_two_lesions']:,} random pairs of different lesions. Similar photos are harder to tell apart than "
+        "random ones, so some of the pairs found may show two lesions; photos that do not look similar to the model are "
+        f"never compared, so there may be more. Photos with such a partner in another fold: {sources}."
     )
 
 

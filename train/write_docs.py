@@ -35,10 +35,12 @@ from train.card_tables import (  # noqa: E402
     result_of,
     results_table,
     same_lesion_line,
+    skin_tones_line,
     sources_table,
     speed_table,
     stage_table,
     threshold_table,
+    threshold_table_without_camera,
 )
 
 WITH_GENERATED = (ROOT / "README.md", ROOT / "docs" / "speed.md")
@@ -64,7 +66,7 @@ def with_generated(text: str, model: Model) -> str:
         "sources": f"{sources_table(model)}\n\n{same_lesion_line()}",
         "ablation": ablation_table(shipped_only=True),
         "novelty": novelty_table(),
-        "thresholds": threshold_table(model),
+        "thresholds": f"{threshold_table(model)}\n\n{threshold_table_without_camera(model)}",
         "speed": speed_table(),
         "engines": engine_table(),
         "stages": stage_table(),
@@ -159,6 +161,8 @@ Results by sex, age, body site, skin tone, camera and sharpness: [evaluation/rep
 
 {sources_table(model)}
 
+{skin_tones_line()}
+
 {same_lesion_line()}
 
 ### What each choice is worth
@@ -206,8 +210,13 @@ averaging over views{_shown_map(facts.input.views)}. The photos are training pho
 
 {threshold_table(model)}
 
-Sensitivity and specificity are measured on the same held-out predictions on which the thresholds were chosen. Intervals \
-are Wilson intervals, which treat images as independent; intervals by patient are in the evaluation's `metrics.json`.
+Sensitivity and specificity are measured on the same held-out predictions on which the thresholds were chosen, all put on \
+one scale by the shipped calibration. The evaluation above takes each fold's probabilities from a calibration that did not \
+see that fold, so its counts at the same thresholds differ by a few photos. Intervals are Wilson intervals, which treat \
+images as independent; intervals by patient are in the evaluation's `metrics.json`. Each photo counts as one person: \
+somebody with several lesions is recalled more often.
+
+{threshold_table_without_camera(model)}
 
 ## Comparison with the paper
 

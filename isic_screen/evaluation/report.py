@@ -172,11 +172,13 @@ def _subgroups(block: Mapping[str, Any]) -> list[str]:
     found = block["subgroups"]
     if found is None:
         return []
+    camera = "camera" in found["by"]
     return [
         "### Subgroups of people and photos",
         f"Sensitivity and specificity at the threshold {found['threshold']:.4g} ({found['label']}). "
         f'"{TOO_FEW.capitalize()}" means fewer than {found["min_of_class"]} melanomas, or other images, to measure on. '
-        "With this many intervals some differ by chance, and subgroups differ in more than the characteristic named.",
+        "With this many intervals some differ by chance, and subgroups differ in more than the characteristic named"
+        + (", such as in how often one camera took their photos." if camera else "."),
         table(
             ("group", "melanomas / others", "ROC AUC", "sensitivity", "specificity"),
             [

@@ -120,12 +120,12 @@ class PageTexts:
     AT_PREVALENCE = "at a prevalence of {prevalence}"
     RESTATED = (
         "Another prevalence than the model's {prevalence} is arithmetic (Bayes' rule): it holds if your patients' "
-        "melanomas are as easy or hard to tell as those counted."
+        "melanomas, and their other lesions, are as easy or hard to tell as those counted."
     )
     EVIDENCE = (
         "Counted on {positives} melanomas and {negatives} other images of people new to the network that was judged "
         "({basis}), restated for a prevalence of {prevalence}. “Healthy” means without melanoma; other skin cancers "
-        "are counted there."
+        "are counted there. Each photo counts as one person."
     )
 
     PLOT_TITLE = "Precision and recall versus threshold"

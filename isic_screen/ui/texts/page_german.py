@@ -129,12 +129,13 @@ class GermanPageTexts(PageTexts):
     AT_PREVALENCE = "bei einer Prävalenz von {prevalence}"
     RESTATED = (
         "Eine andere Prävalenz als die {prevalence} des Modells ist Rechnung (Satz von Bayes): Sie stimmt, wenn die "
-        "Melanome Ihrer Patienten so leicht oder schwer zu erkennen sind wie die gezählten."
+        "Melanome Ihrer Patienten, und ihre anderen Läsionen, so leicht oder schwer zu erkennen sind wie die "
+        "gezählten."
     )
     EVIDENCE = (
         "Gezählt an {positives} Melanomen und {negatives} anderen Bildern von Personen, die dem beurteilten Netz neu "
         "waren ({basis}), umgerechnet auf eine Prävalenz von {prevalence}. „Gesund“ heißt ohne Melanom; anderer "
-        "Hautkrebs zählt dazu."
+        "Hautkrebs zählt dazu. Jedes Foto zählt als eine Person."
     )
 
     PLOT_TITLE = "Präzision und Trefferquote je Schwelle"

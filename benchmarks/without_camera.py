@@ -1,0 +1,77 @@
+"""What the shipped thresholds do on photos of other cameras than the one that nearly gives the class away.
+
+    python -m benchmarks.without_camera --data DIR …
+
+Of the benign photos of ISIC 2020 45 % are of 6000 x 4000 pixels, and almost no melanoma is. A network that tells this
+camera gets a specificity that no other clinic will see, and groups of people who were photographed with it more often
+seem to be judged better. So the shipped model's held-out scores (assets/held_out/shipped.csv.gz) of the source that the
+thresholds come from are counted at these thresholds twice, with and without that camera, and at the default one by skin
+tone as well. Writes benchmarks/results/without_camera.json.
+"""
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from benchmarks.measure import ROOT, run, write_result
+from isic_screen.artifact import ModelFacts, load_model
+from isic_screen.data.tables import read_sources
+from isic_screen.evaluation.camera_probe import of_camera
+from isic_screen.evaluation.subgroups import MIN_OF_CLASS, subgroups
+from isic_screen.operating_point import ThresholdTable
+
+_KEPT = "{:.6g}"
+"""How train/ablate.py writes logits."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", action="append", required=True, type=Path, metavar="DIR", help="repeat for several")
+    rows = read_sources(parser.parse_args().data).rows
+    scores = pd.read_csv(ROOT / "assets" / "held_out" / "shipped.csv.gz", dtype={"image_id": str})
+    rows = rows.merge(scores[["source", "image_id", "logit"]], on=["source", "image_id"], validate="one_to_one")
+    write_result("without_camera", compared(rows, load_model().facts))
+
+
+def compared(rows: pd.DataFrame, facts: ModelFacts) -> dict[str, Any]:
+    """The figures of `rows` (with `logit`, `width`, `height` and `skin_tone`) that are of the reference source."""
+    rows = rows[rows["source"].isin(facts.training["calibrated_on"])].reset_index(drop=True)
+    of_size = of_camera(rows)
+    rest = rows[~of_size]
+    tones = subgroups(rows).get("skin tone", {})
+    return {
+        "photos_of_the_camera": int(of_size.sum()),
+        "melanomas_of_the_camera": int(rows.loc[of_size, "target"].sum()),
+        "thresholds": {
+            name: {"all": _counted(rows, threshold, facts), "without": _counted(rest, threshold, facts)}
+            for name, threshold in facts.operating_points.items()
+        },
+        "skin_tones": {
+            tone: {
+                "all": _counted(rows[mask], facts.default_threshold, facts),
+                "without": _counted(rows[mask & ~of_size], facts.default_threshold, facts),
+            }
+            for tone, mask in tones.items()
+            if (rows.loc[mask & ~of_size, "target"] == 0).sum() >= MIN_OF_CLASS
+        },
+    }
+
+
+def _counted(rows: pd.DataFrame, threshold: float, facts: ModelFacts) -> Mapping[str, Any]:
+    """Sensitivity and specificity, each with its count, total and Wilson's interval."""
+    calibration = facts.calibration
+    table = ThresholdTable.from_predictions(
+        calibration.probability(rows["logit"].to_numpy(float)), rows["target"], facts.prevalence
+    )
+    # A shipped threshold is the score of a melanoma, which has to be as exact as the scores to be still at or above it.
+    exact = float(_KEPT.format(float(calibration.logit(threshold))))
+    point = table.at(float(calibration.probability(exact)))
+    return {"sensitivity": asdict(point.sensitivity), "specificity": asdict(point.specificity)}
+
+
+if __name__ == "__main__":
+    run(main)
