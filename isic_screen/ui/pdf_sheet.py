@@ -162,7 +162,7 @@ class Sheet(FPDF):
 
     def lacks(self, text: str) -> bool:
         """Whether a character of a text is in no font here, and would be a box."""
-        self.set_font(_FAMILY, "", 8)
+        self.set_font(_FAMILY)
         return _BOX in self._printable(text.replace(_BOX, ""))
 
     def extent(self, text: str, size: float, *, bold: bool = False) -> float:
