@@ -87,6 +87,7 @@ def test_a_tall_photo_and_its_heat_map_fit_on_the_screen_and_on_one_another(open
     before = page.inner_text("#answer .figure")
     page.set_input_files("#photo input[type=file]", str(tmp_path / "tall.jpg"))
     expect(page.locator("#answer .figure")).not_to_have_text(before)
+    expect(page.locator("#heat .pictures")).to_have_attribute("style", re.compile(r"0\.11"))  # the map of this photo
     photo, layer = (box.bounding_box() for box in page.locator("#heat .pictures img").all())
     assert photo == layer
     assert 400 < photo["height"] <= 900
