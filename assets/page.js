@@ -7,18 +7,42 @@
     button.setAttribute("aria-label", `${example} ${number + 1}`);
   });
 
-  // A picture pasted anywhere on the tab goes where a dropped one goes. Text of a word processor has its picture beside
-  // it, and goes into the field that it is pasted into.
-  document.addEventListener("paste", (event) => {
-    if (event.target.matches("input, textarea") && event.clipboardData.types.includes("text/plain")) return;
-    const picture = [...event.clipboardData.files].find((file) => file.type.startsWith("image/"));
+  // A picture that is pasted or dropped anywhere on the tab goes where one goes that is dropped on its field.
+  const give = (given) => {
+    const picture = [...given.files].find((file) => file.type.startsWith("image/"));
     const field = document.querySelector("#photo input[type=file]");
     if (!picture || !field?.closest("#photo").offsetParent) return;
     const files = new DataTransfer();
     files.items.add(picture);
     field.files = files.files;
     field.dispatchEvent(new Event("change", { bubbles: true }));
+  };
+  // Text of a word processor has its picture beside it, and goes into the field that it is pasted into.
+  document.addEventListener("paste", (event) => {
+    if (event.target.matches("input, textarea") && event.clipboardData.types.includes("text/plain")) return;
+    give(event.clipboardData);
   });
+
+  // Gradio takes no file that is dropped on a photo, nor beside its fields: the browser would open it in the page's
+  // place, and the answer and all that was typed be gone. A picture of the page itself may be dragged about as well.
+  let ours = false;
+  document.addEventListener("dragstart", () => { ours = true; });
+  document.addEventListener("dragend", () => { ours = false; });
+  for (const kind of ["dragover", "drop"]) {
+    document.addEventListener(kind, (event) => {
+      if (event.defaultPrevented || !event.dataTransfer?.types.includes("Files")) return;
+      event.preventDefault();
+      if (kind === "drop" && !ours) give(event.dataTransfer);
+    });
+  }
+
+  // Where there is no camera, Gradio's button for it does nothing.
+  const lookForCamera = async () => {
+    const devices = (await navigator.mediaDevices?.enumerateDevices()) ?? [];
+    document.body.classList.toggle("no-camera", !devices.some(({ kind }) => kind === "videoinput"));
+  };
+  lookForCamera();
+  navigator.mediaDevices?.addEventListener("devicechange", lookForCamera);
 
   // A photo that the browser cannot draw, as a TIFF, shows no torn picture: the answer shows what was read.
   const show = (shown) => ({ target }) => {
@@ -29,6 +53,17 @@
 
   // On what stays: a region that comes with its text is not read out by a screen reader.
   for (const id of ["answer", "consequences"]) document.getElementById(id)?.setAttribute("aria-live", "polite");
+
+  // Paper is light. Gradio's dark colours hang on a class, which is away while the page is printed.
+  let dark = false;
+  window.addEventListener("beforeprint", () => {
+    dark ||= document.body.classList.contains("dark");
+    document.body.classList.remove("dark");
+  });
+  window.addEventListener("afterprint", () => {
+    if (dark) document.body.classList.add("dark");
+    dark = false;
+  });
 
   // Files are made and saved here: one on the server could be fetched by whoever knows its address.
   const save = (blob, name) => {

@@ -122,6 +122,19 @@ class ModelFacts:
         counts = [table.positives, table.negatives, *table.true_positives, *table.false_positives]
         if not all(type(count) is int and count >= 0 for count in counts):
             raise ValueError("the counts of the threshold table must be whole numbers")
+        lacking = [
+            kind
+            for kind, there in (
+                ("no threshold", table.thresholds),
+                ("no melanoma", table.positives),
+                ("no image without melanoma", table.negatives),
+            )
+            if not there
+        ]
+        if lacking:  # nobody could be told what a threshold does
+            raise ValueError(f"the threshold table holds {' and '.join(lacking)}; evaluate on images of both kinds")
+        if not 0 < table.prevalence < 1:
+            raise ValueError("the prevalence of the threshold table must lie between 0 and 1")
         numbers = [*self.input.mean, *self.input.std, self.calibration.slope, self.calibration.intercept]
         if not all(type(number) in (int, float) and math.isfinite(number) for number in numbers):
             raise ValueError("mean, std and the calibration must be numbers")

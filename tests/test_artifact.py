@@ -1,6 +1,6 @@
 import json
 import struct
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 
 from isic_screen.artifact import ModelFacts, load_model, save_model
 from isic_screen.errors import ModelFileError
+from isic_screen.operating_point import ThresholdTable
 from tests.conftest import example_facts
 
 
@@ -34,6 +35,13 @@ def _with_facts(data: bytes, **changes: object) -> bytes:
         else:
             facts[name] = value
     return _with_metadata(data, isic_screen=json.dumps(facts))
+
+
+def _with_table(data: bytes, targets: list[int], **changes: object) -> bytes:
+    """The model file with a threshold table counted on images of these kinds."""
+    scores = [(place + 1) / 10 for place in range(len(targets))]
+    table = asdict(ThresholdTable.from_predictions(scores, targets, 0.018))
+    return _with_facts(data, threshold_table={**table, **changes})
 
 
 def test_a_model_comes_back_as_it_was_saved(lite0, lite0_file):
@@ -101,6 +109,10 @@ BROKEN = {
         ),
         "slope must be positive",
     ),
+    "no threshold": (lambda data: _with_table(data, []), "threshold table holds no threshold and no melanoma and no"),
+    "no melanoma": (lambda data: _with_table(data, [0]), "threshold table holds no melanoma; evaluate on"),
+    "melanomas alone": (lambda data: _with_table(data, [1]), "threshold table holds no image without melanoma;"),
+    "a table for nobody": (lambda data: _with_table(data, [0, 1], prevalence=0), "prevalence of the threshold table"),
     "another backbone": (lambda data: _with_facts(data, backbone="resnet18"), "tensors do not fit resnet18"),
     "a network of gigabytes": (
         lambda data: _with_facts(data, backbone="vit_giant_patch14_224"),

@@ -295,6 +295,26 @@ def test_missing_characters_are_visible_and_others_are_kept():
     assert {"\u05d0", "\u05d2"} <= set(_said(_case(context=Context(label="\u05d0\u05d1\u05d2 7"))))
 
 
+@pytest.mark.parametrize("language", LANGUAGES, ids=lambda language: language.LANGUAGE)
+def test_pictures_among_letters_are_named_and_boxes_explained(language):
+    drawn = _case(context=Context(label="seen 👍🏽 🩺", note="5㎜, 🇩🇪 ❤️"), language=language)
+    assert _says(drawn, "seen [thumbs up sign] [stethoscope]", "5mm, DE ❤")
+    assert not _says(drawn, language.PDF_LACKING)
+    assert "□" not in _said(drawn)
+    assert _says(_case(context=Context(note="王小明"), language=language), "□□□", language.PDF_LACKING)
+    assert not _says(_case(context=Context(note="a box drawn by hand: □"), language=language), language.PDF_LACKING)
+
+
+def test_a_list_explains_the_boxes_in_its_names():
+    point = _model().facts.threshold_table.at(0.03)
+
+    def listed(name: str) -> bytes:
+        return batch_pdf([BatchRow(name, 0.2, True)], point, _model(), texts, on=ON)
+
+    assert _says(listed("王.jpg"), "□.jpg", texts.PDF_LACKING)
+    assert not _says(listed("mole.jpg"), texts.PDF_LACKING)
+
+
 def test_hebrew_is_set_from_the_right_and_other_text_as_it_is():
     assert _in_visual_order("\u05d0\u05d1\u05d2 7") == "7 \u05d2\u05d1\u05d0"
     assert _in_visual_order("left (2) \u2013 5") == "left (2) \u2013 5"

@@ -19,9 +19,9 @@ from isic_screen.ui import answer
 from isic_screen.ui.answer import Case
 from isic_screen.ui.callbacks import Callbacks
 from isic_screen.ui.consequences import ThresholdPlot, consequences
+from isic_screen.ui.desk import Desk
 from isic_screen.ui.numbers import People, against, percent
 from isic_screen.ui.pdf import Context
-from isic_screen.ui.photo_tab import Desk
 from isic_screen.ui.texts import German, Texts
 from isic_screen.ui.threshold import as_shown, share_of
 from tests.conftest import lesion
@@ -162,7 +162,7 @@ def test_consequences_are_the_operating_points(table):
     counts = point.per_1000
     people = People.of(counts, texts)
     assert f"{people.melanomas} with melanoma: {people.found} found, {people.missed} missed" in text
-    assert f"{people.recalled} healthy people recalled, {people.cleared} not" in text
+    assert f"{people.recalled} healthy recalled, {people.cleared} not" in text
     for share in (point.sensitivity, point.specificity):
         interval = f"{100 * share.low:.1f} to {100 * share.high:.1f} (95\N{NARROW NO-BREAK SPACE}%)"
         assert f"{interval}, {share.count} of {share.total}" in text
@@ -203,6 +203,13 @@ def test_every_threshold_can_be_drawn_and_told(table, threshold):
     numbers = [float(n) for n in re.findall(r'c[xy]="([-\d.]+)"', svg)]
     assert all(0 <= number <= 640 for number in numbers)
     text_of(consequences(point, table, "", texts))
+
+
+def test_a_melanoma_that_scored_nothing_can_be_drawn():
+    table = ThresholdTable((0.0, 0.3), (2, 1), (5, 1), 2, 5, 0.018)
+    svg = ThresholdPlot(table, 0.018, texts).svg(table.at(0.0))
+    assert "nan" not in svg
+    assert percent(1.0, texts) in svg
 
 
 def test_a_photo_gives_the_same_answer_as_the_screener(callbacks, tmp_path):

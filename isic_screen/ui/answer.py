@@ -74,6 +74,11 @@ def failed(texts: Texts) -> str:
     return _alert(texts.FAILED, texts.FAILED_ADVICE)
 
 
+def forgotten(texts: Texts) -> str:
+    """That the server knows nothing any more of the photo that the page shows, and what to do."""
+    return _alert(texts.FORGOTTEN, texts.FORGOTTEN_ADVICE)
+
+
 def problem(sentence: str, texts: Texts) -> str:
     """Why a file could not be screened."""
     return _alert(texts.UNREADABLE, escape(sentence))
@@ -130,13 +135,15 @@ def heat(photo: Image.Image, heat_map: FloatMap, method: str, texts: Texts) -> s
 
     Both pictures are data URIs: a file in Gradio's cache could be fetched by anyone who knows its address.
     """
-    picture = f'<img src="{data_uri(photo.convert("RGB"), "JPEG")}" alt="{texts.HEAT_ALT}">'
+    pictures = (
+        f'<div class="pictures" style="--shape:{photo.width / photo.height:.4f}">'
+        f'<img src="{data_uri(photo.convert("RGB"), "JPEG")}" alt="{texts.HEAT_ALT}">'
+    )
     if not heat_map.any():
-        head = f"<h3>{texts.HEAT_TITLE}</h3>"
-        return f'<div class="card heat">{head}<div class="pictures">{picture}</div><p>{texts.HEAT_EMPTY}</p></div>'
+        return f'<div class="card heat"><h3>{texts.HEAT_TITLE}</h3>{pictures}</div><p>{texts.HEAT_EMPTY}</p></div>'
     layer = heat_layer(heat_map, (128, 128))  # smooth: the browser stretches it to the photo's shape
     return (
-        f'<div class="card heat"><h3>{heat_title(method, texts)}</h3><div class="pictures">{picture}'
+        f'<div class="card heat"><h3>{heat_title(method, texts)}</h3>{pictures}'
         f'<img class="layer" src="{data_uri(layer, "WEBP")}" alt=""></div>'
         f'<div class="heat-tools"><label>{texts.HEAT_SWIPE} <input class="swipe" type="range" min="0" max="100" '
         f'value="0"></label><button type="button" class="save">{texts.HEAT_SAVE}</button></div>'

@@ -166,16 +166,17 @@ def table(batch: Batch, point: OperatingPoint, prevalence: float, chosen: str, p
         _tr(number, row, answers[number], probabilities.get(number, ""), texts)
         for number, row in listed[first : first + ROWS_SHOWN]
     )
-    shown = texts.BATCH_SHOWN.format(
-        first=min(first + 1, len(listed)), last=min(first + ROWS_SHOWN, len(listed)), of=len(listed)
-    )
+    shown = "" if listed else texts.BATCH_NONE_SHOWN
+    if len(listed) > 1:
+        shown = texts.BATCH_SHOWN.format(first=first + 1, last=min(first + ROWS_SHOWN, len(listed)), of=len(listed))
+    shown = f'<p class="small">{shown}</p>' if shown else ""
     return (
         f'<div class="card batch"><p class="sentence">{counts}</p><div class="scroll" tabindex="0" role="region" '
         f'aria-label="{texts.TAB_BATCH}"><table><thead><tr>'
         f'<th scope="col"><span class="unseen">{texts.BATCH_PICTURE}</span></th><th scope="col">{texts.BATCH_FILE}</th>'
         f'<th scope="col">{texts.BATCH_PROBABILITY}</th><th scope="col">{texts.BATCH_ANSWER}</th>'
         f'<th scope="col">{texts.BATCH_QUALITY}</th></tr></thead><tbody>{rows}</tbody></table></div>'
-        f'<p class="small">{shown}</p></div>'
+        f"{shown}</div>"
     )
 
 

@@ -80,20 +80,28 @@ def batch_tab(callbacks: Callbacks, threshold: Threshold) -> None:
     with gr.Row(elem_classes="offstage"):
         open_it = gr.Button(texts.BATCH_FILE, elem_id="batch-open")  # pressed by assets/page.js for a row
 
-    def listed(batch_: Batch | None, at: float, stated: float | None, only: str, page: float | None) -> tuple[str, Any]:
+    nothing, lost = (
+        f'<p class="batch-progress" role="alert">{sentence}</p>'
+        for sentence in (texts.BATCH_NOTHING, texts.BATCH_FORGOTTEN)
+    )
+    silent = ("", nothing, lost)  # what `progress` says while there is no batch
+
+    def listed(
+        batch_: Batch | None, at: float, stated: float | None, said: str, only: str, page: float | None
+    ) -> dict[Any, Any]:
         if batch_ is None:
-            return "", gr.skip()
+            return {table: ""} if said in silent else forgotten()
         most = batch.parts(batch_, at, only)
         shown = min(max(int(page or 1), 1), most)
-        return (
-            batch.table(batch_, callbacks.point(at), share_of(stated, facts.prevalence), only, shown, texts),
-            gr.Number(shown, label=texts.BATCH_PART.format(most=most)),
-        )
+        return {
+            table: batch.table(batch_, callbacks.point(at), share_of(stated, facts.prevalence), only, shown, texts),
+            part: gr.Number(shown, label=texts.BATCH_PART.format(most=most)),
+        }
 
-    def listed_from_the_top(batch_: Batch | None, at: float, stated: float | None, only: str) -> tuple[str, Any]:
-        return listed(batch_, at, stated, only, 1)
-
-    nothing = f'<p class="batch-progress" role="alert">{texts.BATCH_NOTHING}</p>'
+    def listed_from_the_top(
+        batch_: Batch | None, at: float, stated: float | None, said: str, only: str
+    ) -> dict[Any, Any]:
+        return listed(batch_, at, stated, said, only, 1)
 
     def begun(paths: list[str] | None) -> dict[Any, Any]:
         if not paths:
@@ -113,12 +121,14 @@ def batch_tab(callbacks: Callbacks, threshold: Threshold) -> None:
         }
 
     def forgotten() -> dict[Any, Any]:
-        """The server was started anew, and knows nothing of the files that the page still shows."""
+        """The server was started anew, or an hour has passed: it knows nothing of what the page still shows."""
         return {
             found: None,
             opened: None,
+            start: gr.Button(interactive=True),
+            stop: gr.Button(interactive=False),
             controls: gr.Row(visible=False),
-            progress: nothing,
+            progress: lost,
             files: None,
             table: "",
             card: "",
@@ -143,11 +153,11 @@ def batch_tab(callbacks: Callbacks, threshold: Threshold) -> None:
     def ended(batch_: Batch | None, said: str) -> dict[Any, Any]:
         """After the last photo, a fault, or a stop: then this comes for the run and for the button, in any order."""
         at_rest = {start: gr.Button(interactive=True), stop: gr.Button(interactive=False)}
-        if batch_ is None or said == nothing:
-            return at_rest
+        if batch_ is None:
+            return at_rest if said in silent else forgotten()
         sentence = texts.BATCH_STOPPED if batch_.stopped else texts.BATCH_FAILED
         if batch_.complete:
-            sentence = texts.BATCH_DONE
+            sentence = texts.BATCH_DONE_ONE if len(batch_.rows) == 1 else texts.BATCH_DONE
         return {
             **at_rest,
             controls: gr.Row(visible=bool(batch_.rows)),
@@ -160,7 +170,9 @@ def batch_tab(callbacks: Callbacks, threshold: Threshold) -> None:
         return ended(batch_, said)
 
     def open_case(batch_: Batch | None, number: str, at: float, stated: float | None) -> dict[Any, Any]:
-        if batch_ is None or not number.isdigit() or int(number) >= len(batch_.rows):
+        if batch_ is None:
+            return forgotten()
+        if not number.isdigit() or int(number) >= len(batch_.rows):
             return {opened: None, card: "", heat: ""}
         row = batch_.rows[int(number)]
         if isinstance(row.result, PhotoError):
@@ -181,42 +193,46 @@ def batch_tab(callbacks: Callbacks, threshold: Threshold) -> None:
 
     def as_csv(batch_: Batch | None, at: float, stated: float | None) -> dict[Any, Any]:
         if batch_ is None:
-            return {saved_csv: "", progress: nothing}
+            return {saved_csv: "", **forgotten()}
         made = batch_csv(batch_.rows, callbacks.point(at), share_of(stated, facts.prevalence), texts)
         # Without its mark, Excel spoils umlauts.
         return {saved_csv: base64.b64encode(made.encode("utf-8-sig")).decode()}
 
     def as_pdf(batch_: Batch | None, at: float, stated: float | None) -> dict[Any, Any]:
         if batch_ is None:
-            return {saved_pdf: "", progress: nothing}
+            return {saved_pdf: "", **forgotten()}
         made = callbacks.batch_report(batch_, at, share_of(stated, facts.prevalence), date.today())
         return {saved_pdf: base64.b64encode(made).decode()}
 
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     at = [threshold.value, threshold.prevalence]
-    ends = [start, stop, controls, progress]
-    anew = [found, opened, controls, table, card, heat, progress]
-    beginning = start.click(begun, files, [*anew, start, stop, chosen, part], **private, queue=False)
-    beginning.failure(forgotten, None, [*anew, files], **private, queue=False)
+    anew = [found, opened, start, stop, controls, progress, table, card, heat]
+    lost_with_it = [*anew, files]
+    beginning = start.click(begun, files, [*anew, chosen, part], **private, queue=False)
+    beginning.failure(forgotten, None, lost_with_it, **private, queue=False)
     # One batch at a time over all visitors, apart from the single photos, which must not wait for it.
     running = beginning.success(run, [files, found], progress, **private, concurrency_limit=1, concurrency_id="batch")
     for end in (running.then, running.failure):
-        end(ended, [found, progress], ends, **private, queue=False)
-    stop.click(halted, [found, progress], ends, cancels=running, **private, queue=False)
+        end(ended, [found, progress], lost_with_it, **private, queue=False)
+    stop.click(halted, [found, progress], lost_with_it, cancels=running, **private, queue=False)
     card_anew: dict[str, Any] = {"fn": redrawn, "inputs": [opened, *at], "outputs": card}
-    listing: dict[str, Any] = {"fn": listed, "inputs": [found, *at, chosen, part], "outputs": [table, part]}
+    listing: dict[str, Any] = {
+        "fn": listed,
+        "inputs": [found, *at, progress, chosen, part],
+        "outputs": [part, *lost_with_it],
+    }
     for move in threshold.moves:
         move.then(**listing, **QUICK).then(**card_anew, **QUICK)
     gr.on([part.input, progress.change], **listing, **QUICK)
-    chosen.input(listed_from_the_top, [found, *at, chosen], [table, part], **QUICK)
-    opening = open_it.click(open_case, [found, pressed, *at], [opened, card, heat], js=_WHICH, **QUICK)
+    chosen.input(listed_from_the_top, [found, *at, progress, chosen], listing["outputs"], **QUICK)
+    opening = open_it.click(open_case, [found, pressed, *at], lost_with_it, js=_WHICH, **QUICK)
     opening.then(None, None, None, js=_SHOW_CASE, api_visibility="private")
     opening.then(look_again, [found, opened], None, **private, trigger_mode="always_last", **MODEL_AT_ONCE).then(
         **card_anew, **QUICK
     )
-    csv.click(as_csv, [found, *at], [saved_csv, progress], **private).then(
+    csv.click(as_csv, [found, *at], [saved_csv, *lost_with_it], **private).then(
         None, saved_csv, None, js=_SAVE_CSV, api_visibility="private"
     )
-    pdf.click(as_pdf, [found, *at], [saved_pdf, progress], **private).then(
+    pdf.click(as_pdf, [found, *at], [saved_pdf, *lost_with_it], **private).then(
         None, saved_pdf, None, js=_SAVE_PDF, api_visibility="private"
     )

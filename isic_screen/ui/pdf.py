@@ -110,7 +110,10 @@ def _context(sheet: Sheet, y: float, context: Context, texts: Texts) -> float:
         sheet.lay(x, y + 2.6, fitted, width)
         sheet.rule(y + 7.4, x, width)
         x += share * WIDTH
-    return sheet.put(LEFT, y + 8, texts.PDF_CONTEXT, WIDTH, FINE, least=5, colour=QUIET)
+    said = texts.PDF_CONTEXT
+    if any(map(sheet.lacks, (*(typed for _, typed, _ in fields), context.note))):
+        said = f"{said} {texts.PDF_LACKING}"
+    return sheet.put(LEFT, y + 8, said, WIDTH, FINE, least=4, colour=QUIET)
 
 
 def _pictures(

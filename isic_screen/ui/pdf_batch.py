@@ -62,13 +62,16 @@ def batch_pdf(
             for row, probability in page:
                 _row(sheet, y, tall, row, probability, pictures, texts)
                 y += tall
-            _number(sheet, number, len(pages), texts, on)
+            lacking = any(sheet.lacks(row.name) for row, _ in page)
+            _number(sheet, number, len(pages), lacking, texts, on)
         return sheet.made()
 
 
-def _number(sheet: Sheet, number: int, pages: int, texts: Texts, on: datetime.date) -> None:
+def _number(sheet: Sheet, number: int, pages: int, lacking: bool, texts: Texts, on: datetime.date) -> None:
     named = f"{texts.PDF_BATCH_TITLE}, {on.isoformat()}"
-    sheet.put(LEFT, _PAGE_NUMBER, named, WIDTH * 0.7, FINE, colour=QUIET)
+    if lacking:
+        named = f"{named}. {texts.PDF_LACKING}"
+    sheet.put(LEFT, _PAGE_NUMBER, named, WIDTH * 0.85, FINE, colour=QUIET)
     paged = texts.PDF_PAGE.format(page=number, pages=pages)
     sheet.put(LEFT, _PAGE_NUMBER, paged, WIDTH, FINE, colour=QUIET, align="right")
 

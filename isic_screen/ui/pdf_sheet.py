@@ -1,11 +1,12 @@
 """An A4 sheet to set text, shapes and pictures on, in millimetres from its upper left corner.
 
-Text that is typed or read from a file can hold anything: what the font lacks becomes a box, and what is too long for
-its place is set smaller and then cut with an ellipsis, so that a layout never grows beyond its page.
+Text that is typed or read from a file can hold anything: what the font lacks is set as `_drawable` has it, and what is
+too long for its place is set smaller and then cut with an ellipsis, so that a layout never grows beyond its page.
 """
 
 import io
 import unicodedata
+from collections.abc import Container
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from itertools import pairwise
@@ -41,6 +42,7 @@ _LEADING = 1.3
 _ASCENT = 0.76  # of the font's size, to the top of a capital
 _SHRINKS_BY = 0.5  # points
 _NARROWEST = 0.25  # of the font's size: nearly every character that can be seen is wider
+_FLAG = "regional indicator symbol letter "
 _BOX, _ELLIPSIS = "\N{WHITE SQUARE}", "\N{HORIZONTAL ELLIPSIS}"
 
 
@@ -158,6 +160,11 @@ class Sheet(FPDF):
             last = last[:-1]
         return Fitted((*lines[: most - 1], last.rstrip() + _ELLIPSIS), size, bold, True)
 
+    def lacks(self, text: str) -> bool:
+        """Whether a character of a text is in no font here, and would be a box."""
+        self.set_font(_FAMILY)
+        return _BOX in self._printable(text.replace(_BOX, ""))
+
     def extent(self, text: str, size: float, *, bold: bool = False) -> float:
         """How wide one line of text is, in mm."""
         self.set_font(_FAMILY, "B" if bold else "", size)
@@ -239,14 +246,11 @@ class Sheet(FPDF):
         return lines
 
     def _printable(self, text: str) -> str:
-        """Text without control characters and with a box for what the current font lacks; line ends stay."""
+        """Text without control characters and with what the current font can draw; line ends stay."""
         font = self.current_font
         assert isinstance(font, TTFFont)
-        return "".join(
-            sign if sign == "\n" or ord(sign) in font.cmap else _BOX
-            for sign in map(_plain, unicodedata.normalize("NFC", text.replace("\r\n", "\n")))
-            if sign
-        )
+        signs = map(_plain, unicodedata.normalize("NFC", text.replace("\r\n", "\n")))
+        return "".join(sign if sign == "\n" else _drawable(sign, font.cmap) for sign in signs if sign)
 
 
 def _plain(sign: str) -> str:
@@ -258,6 +262,24 @@ def _plain(sign: str) -> str:
         return " "
     invisible = category == "Cf" or unicodedata.name(sign, "").startswith("VARIATION SELECTOR")
     return "" if invisible else sign
+
+
+def _drawable(sign: str, known: Container[int]) -> str:
+    """A character as it can be drawn: as it is, by plainer ones that mean the same, by its name, or as a box.
+
+    A name is for pictures, as emoji are: that of a letter would not say which word it stands in.
+    """
+    if ord(sign) in known:
+        return sign
+    plainer = unicodedata.normalize("NFKC", sign)
+    if plainer != sign and all(ord(part) in known for part in plainer):
+        return plainer
+    name = unicodedata.name(sign, "").lower()
+    if name.startswith("emoji modifier"):  # the colour of the skin of the picture before
+        return ""
+    if name.startswith(_FLAG):  # two of them are a flag
+        return name.removeprefix(_FLAG).upper()
+    return f"[{name}]" if name and unicodedata.category(sign) == "So" else _BOX
 
 
 def _in_visual_order(line: str) -> str:

@@ -8,6 +8,7 @@ class PdfTexts:
     PDF_BATCH_TITLE = "Dermoscopy screening: list of photos"
     PDF_DATE = "Date {date}"
     PDF_CONTEXT = "Typed by the clinician for this report, and kept nowhere. These fields do not change the score."
+    PDF_LACKING = "A box (□) stands for a character that cannot be printed here."
     PDF_PHOTO = "Photo"
     PDF_WEAK = "weak"
     PDF_STRONG = "strong"
@@ -15,8 +16,8 @@ class PdfTexts:
     PDF_NO_PROBABILITY = "No probability"
     PDF_MEANING = "What the threshold of {threshold} means"
     PDF_CONSEQUENCE = (
-        "Of 1,000 people, {melanomas} with melanoma: {found} found, {missed} missed; {recalled} healthy people "
-        "recalled, {cleared} not."
+        "Of 1,000 people, {melanomas} with melanoma: {found} found, {missed} missed; {recalled} healthy recalled, "
+        "{cleared} not."
     )
     PDF_PER_1000 = "Per 1,000 people"
     PDF_REFERRED = "referred"
@@ -31,7 +32,7 @@ class PdfTexts:
     PDF_MODEL = "Model {name} {version}, SHA-256 {sha256}"
     PDF_PAGE = "Page {page} of {pages}"
 
-    PDF_COUNTS = "{photos} photos: {referred} to refer, {below} below the threshold, {unscreened} not screened."
+    PDF_COUNTS = "Photos: {photos}. {referred} to refer, {below} below the threshold, {unscreened} not screened."
     PDF_RULE = "Refer from a probability of {threshold} on, where {prevalence} of lesions photographed are melanomas."
     PDF_NOT_SCREENED = "Not screened"
     PDF_COLUMN_PHOTO = "Photo (file name)"

@@ -10,6 +10,7 @@ class GermanPdfTexts(PdfTexts):
     PDF_BATCH_TITLE = "Dermatoskopisches Screening: Liste der Fotos"
     PDF_DATE = "Datum {date}"
     PDF_CONTEXT = "Ärztliche Angaben nur für diesen Bericht, nirgends aufbewahrt. Diese Felder ändern den Wert nicht."
+    PDF_LACKING = "Ein Kästchen (□) steht für ein Zeichen, das hier nicht gedruckt werden kann."
     PDF_PHOTO = "Foto"
     PDF_WEAK = "schwach"
     PDF_STRONG = "stark"
@@ -17,8 +18,8 @@ class GermanPdfTexts(PdfTexts):
     PDF_NO_PROBABILITY = "Keine Wahrscheinlichkeit"
     PDF_MEANING = "Was die Schwelle von {threshold} bedeutet"
     PDF_CONSEQUENCE = (
-        "Von 1.000 Personen, davon {melanomas} mit Melanom: {found} gefunden, {missed} übersehen; {recalled} Gesunde "
-        "einbestellt, {cleared} nicht."
+        "Von 1.000 Personen, davon {melanomas} mit Melanom: {found} gefunden, {missed} übersehen; {recalled} gesund, "
+        "aber einbestellt, {cleared} nicht."
     )
     PDF_PER_1000 = "Je 1.000 Personen"
     PDF_REFERRED = "überwiesen"
@@ -33,7 +34,7 @@ class GermanPdfTexts(PdfTexts):
     PDF_MODEL = "Modell {name} {version}, SHA-256 {sha256}"
     PDF_PAGE = "Seite {page} von {pages}"
 
-    PDF_COUNTS = "{photos} Fotos: {referred} zu überweisen, {below} unter der Schwelle, {unscreened} nicht beurteilt."
+    PDF_COUNTS = "Fotos: {photos}. {referred} zu überweisen, {below} unter der Schwelle, {unscreened} nicht beurteilt."
     PDF_RULE = (
         "Überweisen ab einer Wahrscheinlichkeit von {threshold}, wenn {prevalence} der fotografierten Läsionen "
         "Melanome sind."

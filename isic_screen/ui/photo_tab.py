@@ -1,7 +1,6 @@
 """The tab for one photo: the photo, its answer and heat map, and the threshold with what it means."""
 
 import base64
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,8 @@ import gradio as gr
 from isic_screen.explain import METHODS
 from isic_screen.operating_point import DEFAULT_SENSITIVITY, SENSITIVITY_TARGETS, restate
 from isic_screen.ui import answer
-from isic_screen.ui.answer import Case
 from isic_screen.ui.callbacks import Callbacks
+from isic_screen.ui.desk import Desk
 from isic_screen.ui.numbers import localised, percent
 from isic_screen.ui.threshold import (
     LEAST_PREVALENCE,
@@ -48,32 +47,13 @@ _SET_STRENGTH = "(strength) => { document.body.style.setProperty('--heat', stren
 _SAVE_PDF = "(pdf) => window.isicScreenSave(pdf, 'isic-screen-report.pdf', 'application/pdf')"
 
 
-@dataclass
-class Desk:
-    """What a visitor has before them; lives in their session only.
-
-    It is changed in place: so an answer that comes late sees that another photo has been given meanwhile.
-    """
-
-    card: str
-    """What stands in the answer's place while there is no case."""
-    path: str | None = ""
-    """The photo that was given last, None when it was taken away; empty before any."""
-    case: Case | None = None
-
-    def heat(self, callbacks: Callbacks, by: str) -> Any:
-        """The heat map by one of METHODS; nothing new where another photo came meanwhile."""
-        case = self.case
-        picture = callbacks.heat(case, by)
-        return picture if self.case is case else gr.skip()
-
-
 def photo_tab(callbacks: Callbacks, other_sensitivity: gr.Slider) -> Threshold:
     """The components and events of the tab, inside the tab's context. `other_sensitivity` follows and leads as well."""
     texts, facts = callbacks.texts, callbacks.screener.facts
     desk = gr.State(Desk(answer.waiting(texts)), time_to_live=SESSION_SECONDS)
-    threshold = gr.State(facts.default_threshold)
-    in_force = gr.State(facts.prevalence)
+    # Kept by the page: so what holds is what the page shows, though the server may have forgotten all.
+    threshold = gr.Number(facts.default_threshold, visible=False)
+    in_force = gr.Number(facts.prevalence, visible=False)
     htmls = callbacks.meaning(facts.default_threshold, facts.prevalence)
 
     with gr.Row(elem_classes="photo-and-answer"):
@@ -187,37 +167,41 @@ def photo_tab(callbacks: Callbacks, other_sensitivity: gr.Slider) -> Threshold:
         if on.path == path:
             callbacks.measure_spread(on.case, path)
 
-    def redrawn(on: Desk, at: float, stated: float | None) -> str:
-        """The verdict as things stand: the slider may have moved while the model ran."""
-        return on.card if on.case is None else callbacks.verdict(on.case, at, share(stated))
+    def redrawn(on: Desk, shown: str, at: float, stated: float | None) -> str:
+        """The verdict as things stand: the slider may have moved while the model ran. `shown` is the page's card."""
+        if on.case is not None:
+            return callbacks.verdict(on.case, at, share(stated))
+        return answer.forgotten(texts) if on.forgotten(shown) else on.card
 
-    def mapped(on: Desk, by: str) -> Any:
-        return on.heat(callbacks, by)
+    def mapped(on: Desk, shown: str, by: str) -> dict[Any, Any]:
+        if on.forgotten(shown):
+            return {verdict: answer.forgotten(texts), heat: "", heat_controls: gr.Row(visible=False)}
+        return {heat: on.heat(callbacks, by)}
 
-    def follow(on: Desk, at: float, stated: float | None) -> dict[Any, Any]:
+    def follow(on: Desk, shown: str, at: float, stated: float | None) -> dict[Any, Any]:
         meaning = zip(outcome, callbacks.meaning(at, share(stated)), strict=True)
-        return {threshold: at, verdict: redrawn(on, at, stated), **dict(meaning)}
+        return {threshold: at, verdict: redrawn(on, shown, at, stated), **dict(meaning)}
 
     def number_at(at: float, stated: float | None) -> float:
         return as_shown(restate(at, facts.prevalence, share(stated)))
 
-    def chosen(on: Desk, caught: float, stated: float | None) -> dict[Any, Any]:
+    def chosen(on: Desk, shown: str, caught: float, stated: float | None) -> dict[Any, Any]:
         at = callbacks.threshold_for(caught)
         return {
-            **follow(on, at, stated),
+            **follow(on, shown, at, stated),
             number: number_at(at, stated),
             presets: preset_at(caught),
             sensitivity: caught,
             other_sensitivity: caught,
         }
 
-    def moved(on: Desk, caught: float, stated: float | None) -> dict[Any, Any]:
-        return {**chosen(on, caught, stated), sensitivity: gr.skip()}  # it may have moved on
+    def moved(on: Desk, shown: str, caught: float, stated: float | None) -> dict[Any, Any]:
+        return {**chosen(on, shown, caught, stated), sensitivity: gr.skip()}  # it may have moved on
 
-    def moved_elsewhere(on: Desk, caught: float, stated: float | None) -> dict[Any, Any]:
-        return {**chosen(on, caught, stated), other_sensitivity: gr.skip()}
+    def moved_elsewhere(on: Desk, shown: str, caught: float, stated: float | None) -> dict[Any, Any]:
+        return {**chosen(on, shown, caught, stated), other_sensitivity: gr.skip()}
 
-    def typed(on: Desk, given: float | None, at: float, stated: float | None) -> dict[Any, Any]:
+    def typed(on: Desk, shown: str, given: float | None, at: float, stated: float | None) -> dict[Any, Any]:
         if given == number_at(at, stated):  # left as it was; it is rounded, and the threshold in force is not
             return {number: gr.skip()}
         at = facts.default_threshold
@@ -226,23 +210,23 @@ def photo_tab(callbacks: Callbacks, other_sensitivity: gr.Slider) -> Threshold:
         on_slider = slider_step(100 * (callbacks.point(at).sensitivity.value or 0))
         possible = given is not None and 0 <= given <= 100
         return {
-            **follow(on, at, stated),
+            **follow(on, shown, at, stated),
             number: gr.skip() if possible else number_at(at, stated),  # what was typed stays as it was typed
             sensitivity: on_slider,
             other_sensitivity: on_slider,
             presets: preset_at(on_slider),
         }
 
-    def restated(on: Desk, at: float, before: float, stated: float | None) -> dict[Any, Any]:
-        now, shown = share(stated), in_percent(share(stated))
-        corrected = {prevalence: gr.skip() if shown == stated else shown}
+    def restated(on: Desk, shown: str, at: float, before: float, stated: float | None) -> dict[Any, Any]:
+        now, possible = share(stated), in_percent(share(stated))
+        corrected = {prevalence: gr.skip() if possible == stated else possible}
         if now == before:  # the field was only left: the one that was gone to must not be written over
             return corrected
-        return {**corrected, **follow(on, at, stated), in_force: now, number: number_at(at, stated)}
+        return {**corrected, **follow(on, shown, at, stated), in_force: now, number: number_at(at, stated)}
 
     def reported(on: Desk, at: float, stated: float | None, by: str, *context: str) -> dict[Any, Any]:
-        if on.case is None:  # the server was started anew since, or an hour has passed
-            return {pdf: "", verdict: answer.failed(texts)}
+        if on.case is None:
+            return {pdf: "", verdict: answer.forgotten(texts)}
         from isic_screen.ui.pdf import Context  # see Callbacks.report
 
         made = callbacks.report(on.case, at, share(stated), by, Context(*context), date.today())
@@ -263,7 +247,7 @@ def photo_tab(callbacks: Callbacks, other_sensitivity: gr.Slider) -> Threshold:
     )
     for event in (taking, screening):
         event.failure(failed, [desk, photo, *typed_in], of_a_photo, **QUICK)
-    screening.then(redrawn, [desk, threshold, prevalence], verdict, **QUICK).then(
+    screening.then(redrawn, [desk, verdict, threshold, prevalence], verdict, **QUICK).then(
         look_again,
         [desk, photo],
         None,
@@ -271,22 +255,32 @@ def photo_tab(callbacks: Callbacks, other_sensitivity: gr.Slider) -> Threshold:
         show_progress="hidden",
         trigger_mode="always_last",
         **MODEL_AT_ONCE,
-    ).then(redrawn, [desk, threshold, prevalence], verdict, **QUICK)
+    ).then(redrawn, [desk, verdict, threshold, prevalence], verdict, **QUICK)
     method.input(
-        mapped, [desk, method], heat, api_visibility="private", show_progress="minimal", trigger_mode="always_last"
+        mapped,
+        [desk, verdict, method],
+        [heat, verdict, heat_controls],
+        api_visibility="private",
+        show_progress="minimal",
+        show_progress_on=heat,
+        trigger_mode="always_last",
     )
     strength.change(None, strength, None, js=_SET_STRENGTH, api_visibility="private")
     controls = [threshold, in_force, number, prevalence, sensitivity, presets, other_sensitivity]
     everything = [*controls, verdict, *outcome]
     moves = [
-        sensitivity.input(moved, [desk, sensitivity, prevalence], everything, js=WITHIN_SLIDER, **QUICK),
+        sensitivity.input(moved, [desk, verdict, sensitivity, prevalence], everything, js=WITHIN_SLIDER, **QUICK),
         other_sensitivity.input(
-            moved_elsewhere, [desk, other_sensitivity, prevalence], everything, js=WITHIN_SLIDER, **QUICK
+            moved_elsewhere, [desk, verdict, other_sensitivity, prevalence], everything, js=WITHIN_SLIDER, **QUICK
         ),
-        presets.input(chosen, [desk, presets, prevalence], everything, **QUICK),
-        gr.on([number.submit, number.blur], typed, [desk, number, threshold, prevalence], everything, **QUICK),
+        presets.input(chosen, [desk, verdict, presets, prevalence], everything, **QUICK),
+        gr.on([number.submit, number.blur], typed, [desk, verdict, number, threshold, prevalence], everything, **QUICK),
         gr.on(
-            [prevalence.submit, prevalence.blur], restated, [desk, threshold, in_force, prevalence], everything, **QUICK
+            [prevalence.submit, prevalence.blur],
+            restated,
+            [desk, verdict, threshold, in_force, prevalence],
+            everything,
+            **QUICK,
         ),
     ]
     make_pdf.click(

@@ -14,7 +14,7 @@ from isic_screen.operating_point import DEFAULT_SENSITIVITY, SENSITIVITY_TARGETS
 from isic_screen.ui.texts import Texts
 
 LEAST_PREVALENCE, MOST_PREVALENCE = 0.01, 90.0  # percent
-WITHIN_SLIDER = "(desk, caught, ...rest) => [desk, Math.min(Math.max(caught, 0), 100), ...rest]"
+WITHIN_SLIDER = "(desk, card, caught, ...rest) => [desk, card, Math.min(Math.max(caught, 0), 100), ...rest]"
 """What is typed into the slider's number, as the slider itself will show it when the field is left: empty is 0."""
 _STEP = 0.5
 
@@ -23,7 +23,7 @@ _STEP = 0.5
 class Threshold:
     """The visitor's choice, for other tabs to follow."""
 
-    value: gr.State
+    value: gr.Number
     """On the model file's scale, 0 to 1."""
     prevalence: gr.Number
     """The clinic's, in percent; see `share_of`."""

@@ -109,16 +109,16 @@ def test_a_batch_can_be_stopped_and_keeps_what_it_has(page: Page, tmp_path):
     open_batch(page, [tmp_path / "long.zip"])
     expect(page.locator("#batch-table tbody tr").first).to_be_visible()
     page.locator("#batch-stop").click()
-    expect(page.locator("#batch-progress")).to_contain_text("Stopped after")
+    expect(page.locator("#batch-progress")).to_contain_text("Stopped.")
     # The few photos that were under way are still listed.
     page.wait_for_function(
         """() => {
             const count = (place, form) => document.querySelector(place).innerText.match(form)?.[1];
-            const told = count('#batch-progress', /after (\\d+)/);
+            const told = count('#batch-progress', /done: (\\d+)/);
             return told && told === count('#batch-table', /of (\\d+), the/);
         }"""
     )
-    counted = int(re.search(r"after (\d+)", page.inner_text("#batch-progress")).group(1))
+    counted = int(re.search(r"done: (\d+)", page.inner_text("#batch-progress")).group(1))
     assert 0 < counted < 400
     expect(page.locator("#batch-start")).to_be_enabled()
 

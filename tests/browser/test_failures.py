@@ -103,5 +103,5 @@ def test_a_batch_that_is_refused_says_so_and_can_be_started_again(page: Page):
     expect(page.locator("#batch-start")).to_be_enabled()
     page.unroute(QUEUE)
     page.locator("#batch-start").click()
-    expect(page.locator("#batch-progress")).to_contain_text(texts.BATCH_DONE.format(photos=1))
+    expect(page.locator("#batch-progress")).to_contain_text(texts.BATCH_DONE_ONE)
     expect(page.locator("#batch-table tbody tr")).to_have_count(1)

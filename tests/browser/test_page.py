@@ -166,6 +166,51 @@ def test_a_picture_pasted_on_another_tab_leaves_the_photo(page: Page):
     expect(page.locator("#answer .figure")).to_have_text(figure)
 
 
+def _drop(page: Page, place: str, file: Path) -> bool:
+    """Drop a file on a place of the page; whether the browser is told not to open it itself."""
+    picture = base64.b64encode(file.read_bytes()).decode()
+    return page.locator(place).first.evaluate(
+        """async (place, picture) => {
+            const blob = await (await fetch('data:image/jpeg;base64,' + picture)).blob();
+            const given = new DataTransfer();
+            given.items.add(new File([blob], 'image.jpg', {type: 'image/jpeg'}));
+            const kinds = ['dragenter', 'dragover', 'drop'];
+            const events = kinds.map(
+                kind => new DragEvent(kind, {dataTransfer: given, bubbles: true, cancelable: true}));
+            for (const event of events) place.dispatchEvent(event);
+            return events[1].defaultPrevented && events[2].defaultPrevented;
+        }""",
+        picture,
+    )
+
+
+@pytest.mark.parametrize("place", ["#photo img", "header"])
+def test_a_photo_dropped_on_the_one_before_or_beside_the_field_is_the_next(page: Page, place):
+    upload(page, EXAMPLES / "synthetic-irregular-lesion.jpg")
+    before = page.inner_text("#answer .figure")
+    assert _drop(page, place, EXAMPLES / "synthetic-naevus.jpg")
+    expect(page.locator("#answer .figure")).not_to_have_text(before)
+
+
+def test_a_photo_dropped_beside_the_list_of_files_leaves_the_page(page: Page):
+    page.get_by_role("tab", name=texts.TAB_BATCH).click()
+    assert _drop(page, "header", EXAMPLES / "synthetic-naevus.jpg")
+    page.wait_for_timeout(1000)
+    page.get_by_role("tab", name=texts.TAB_PHOTO).click()
+    expect(page.locator("#answer")).to_contain_text(texts.WAITING)
+
+
+def test_only_where_there_is_a_camera_is_it_offered(page: Page):
+    camera = page.locator("#photo").get_by_label("Capture from camera")
+    expect(camera).not_to_be_visible()
+    expect(page.locator("#photo").get_by_label("Paste from clipboard")).to_be_visible()
+    page.evaluate("""() => {
+        navigator.mediaDevices.enumerateDevices = async () => [{kind: 'videoinput'}];
+        navigator.mediaDevices.dispatchEvent(new Event('devicechange'));
+    }""")
+    expect(camera).to_be_visible()
+
+
 def test_a_photo_the_browser_cannot_draw_is_answered_without_a_torn_picture(page: Page, tmp_path):
     open_photo(_a_photo()).save(tmp_path / "photo.tif")
     upload(page, tmp_path / "photo.tif")

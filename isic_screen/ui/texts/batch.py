@@ -12,16 +12,22 @@ class BatchTexts:
     BATCH_START = "Screen them"
     BATCH_STOP = "Stop"
     BATCH_NOTHING = "Choose photos or a ZIP file first."
-    BATCH_RUNNING = "{photos} of {of} photos screened."
+    BATCH_FORGOTTEN = (
+        "The server has lost these photos: it holds them for an hour at most, and not when it is started anew. Choose "
+        "them again."
+    )
+    BATCH_RUNNING = "{photos} of {of} screened."
     BATCH_LEFT = "About {time} left."
     BATCH_DONE = "All {photos} photos are done."
-    BATCH_STOPPED = "Stopped after {photos} photos. What was found so far is listed."
-    BATCH_FAILED = "The server could not go on. {photos} photos are done. Wait a minute, and start again."
+    BATCH_DONE_ONE = "The photo is done."
+    BATCH_STOPPED = "Stopped. What was found so far is listed; photos done: {photos}."
+    BATCH_FAILED = "The server could not go on; photos done: {photos}. Wait a minute, and start again."
     BATCH_COUNTS = (
         "<b>{refer} to refer</b>, {below} below the threshold of {threshold}, {unscreened} not screened. "
         "Probabilities at a prevalence of {prevalence}."
     )
     BATCH_SHOWN = "Photos {first} to {last} of {of}, the most probable first."
+    BATCH_NONE_SHOWN = "There is no such photo."
     BATCH_FILTER = "Show"
     BATCH_ALL = "All"
     BATCH_UNSCREENED = "Not screened"

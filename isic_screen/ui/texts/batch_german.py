@@ -12,19 +12,25 @@ class GermanBatchTexts(BatchTexts):
     BATCH_START = "Beurteilen"
     BATCH_STOP = "Anhalten"
     BATCH_NOTHING = "Bitte zuerst Fotos oder eine ZIP-Datei wählen."
-    BATCH_RUNNING = "{photos} von {of} Fotos beurteilt."
+    BATCH_FORGOTTEN = (
+        "Der Server hat diese Fotos nicht mehr: Er behält sie höchstens eine Stunde und nicht über einen Neustart "
+        "hinaus. Wählen Sie sie noch einmal."
+    )
+    BATCH_RUNNING = "{photos} von {of} beurteilt."
     BATCH_LEFT = "Noch etwa {time}."
     BATCH_DONE = "Alle {photos} Fotos sind fertig."
-    BATCH_STOPPED = "Nach {photos} Fotos angehalten. Was bisher gefunden wurde, ist aufgeführt."
+    BATCH_DONE_ONE = "Das Foto ist fertig."
+    BATCH_STOPPED = "Angehalten. Was bisher gefunden wurde, ist aufgeführt; fertige Fotos: {photos}."
     BATCH_FAILED = (
-        "Der Server konnte nicht weitermachen. {photos} Fotos sind fertig. Warten Sie eine Minute und beginnen Sie "
-        "noch einmal."
+        "Der Server konnte nicht weitermachen; fertige Fotos: {photos}. Warten Sie eine Minute und beginnen Sie noch "
+        "einmal."
     )
     BATCH_COUNTS = (
         "<b>{refer} zu überweisen</b>, {below} unter der Schwelle von {threshold}, {unscreened} nicht beurteilt. "
         "Wahrscheinlichkeiten bei einer Prävalenz von {prevalence}."
     )
     BATCH_SHOWN = "Fotos {first} bis {last} von {of}, die wahrscheinlichsten zuerst."
+    BATCH_NONE_SHOWN = "Ein solches Foto gibt es nicht."
     BATCH_FILTER = "Zeigen"
     BATCH_ALL = "Alle"
     BATCH_UNSCREENED = "Nicht beurteilt"

@@ -30,6 +30,11 @@ class PageTexts:
         "The server gave no answer, so nothing is known about this photo. Wait a minute, remove the photo, and choose "
         "it again."
     )
+    FORGOTTEN = "The answer was forgotten"
+    FORGOTTEN_ADVICE = (
+        "The server holds an answer for an hour at most, and loses it when it is started anew. Remove the photo, and "
+        "choose it again."
+    )
     PHOTO_FIT = "Photo fit to be screened"
     PHOTO_DOUBTFUL = "Photo doubtful"
     PHOTO_UNFIT = "Photo not fit to be screened"
@@ -101,10 +106,11 @@ class PageTexts:
     PRESET = "{percent} %"
     CONSEQUENCE = (
         "Of <b>1,000 people</b>, {melanomas} with melanoma: <b>{found} found</b>, <b>{missed} missed</b>; "
-        "<b>{recalled} healthy people recalled</b>, {cleared} not."
+        "<b>{recalled} healthy recalled</b>, {cleared} not."
     )
     DOTS_LABEL = (
-        "1,000 people: {found} melanomas found, {missed} missed, {recalled} healthy recalled, {cleared} not recalled."
+        "1,000 people: melanoma found in {found}, missed in {missed}, {recalled} healthy recalled, {cleared} not "
+        "recalled."
     )
     FOUND = "melanoma, found"
     MISSED = "melanoma, missed"

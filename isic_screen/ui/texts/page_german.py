@@ -35,6 +35,11 @@ class GermanPageTexts(PageTexts):
         "Der Server hat nicht geantwortet, über dieses Foto ist also nichts bekannt. Warten Sie eine Minute, entfernen "
         "Sie das Foto und wählen Sie es noch einmal."
     )
+    FORGOTTEN = "Die Antwort ist vergessen"
+    FORGOTTEN_ADVICE = (
+        "Der Server behält eine Antwort höchstens eine Stunde und nicht über einen Neustart hinaus. Entfernen Sie das "
+        "Foto und wählen Sie es noch einmal."
+    )
     PHOTO_FIT = "Foto geeignet"
     PHOTO_DOUBTFUL = "Foto zweifelhaft"
     PHOTO_UNFIT = "Foto nicht geeignet"
@@ -109,11 +114,11 @@ class GermanPageTexts(PageTexts):
     PRESET = "{percent} %"
     CONSEQUENCE = (
         "Von <b>1.000 Personen</b>, davon {melanomas} mit Melanom: <b>{found} gefunden</b>, <b>{missed} "
-        "übersehen</b>; <b>{recalled} Gesunde einbestellt</b>, {cleared} nicht."
+        "übersehen</b>; <b>{recalled} gesund, aber einbestellt</b>, {cleared} nicht."
     )
     DOTS_LABEL = (
-        "1.000 Personen: {found} Melanome gefunden, {missed} übersehen, {recalled} Gesunde einbestellt, {cleared} "
-        "nicht einbestellt."
+        "1.000 Personen: Melanom bei {found} gefunden, bei {missed} übersehen, {recalled} gesund, aber einbestellt, "
+        "{cleared} nicht einbestellt."
     )
     FOUND = "Melanom, gefunden"
     MISSED = "Melanom, übersehen"
