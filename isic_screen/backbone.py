@@ -116,7 +116,7 @@ def _of_own_size(given: Mapping[str, Tensor], backbone: str) -> str:
     if any(given[name].shape != tensor.shape for name, tensor in own.state_dict().items() if name in given):
         return ""
     size = own.pretrained_cfg["input_size"][-1]
-    return f"They are weights of {backbone} for images of {size} pixels, and it takes one size only: --set input_size={size}."
+    return f"They are weights for images of {size} pixels, and {backbone} takes one size only: --set input_size={size}."
 
 
 def _read_tensors(file: Path) -> dict[str, Tensor]:

@@ -20,8 +20,9 @@ from isic_screen.compression import BITS, HALF  # noqa: E402
 from isic_screen.errors import ScreenError  # noqa: E402
 from isic_screen.processes import device_named, launched  # noqa: E402
 from isic_screen.training.about import load_about  # noqa: E402
+from isic_screen.training.earlier_runs import EarlierRun  # noqa: E402
 from isic_screen.training.recipe import load_recipe, load_starts  # noqa: E402
-from isic_screen.training.run import RECIPE_FILE, Setting, train  # noqa: E402
+from isic_screen.training.run import Setting, train  # noqa: E402
 
 
 def main() -> int:
@@ -77,13 +78,13 @@ def main() -> int:
         parser.error("--device cuda: PyTorch finds no CUDA device here; leave --device out to use the CPU")
     if given.resume and given.out is None:
         parser.error("--resume needs the --out of the run to go on with")
-    # For a committee: how its folds were drawn and what it is calibrated on.
-    named = given.recipe or (str(given.member[0] / RECIPE_FILE) if given.member else "screen")
-    kind = "committee" if given.member else Path(named).stem
+    kind = "committee" if given.member else Path(given.recipe or "screen").stem
     default = Path("runs") / f"{kind}-{datetime.now():%Y%m%d-%H%M%S}"
     out = given.out or processes.from_main(default)  # each has its own clock
     try:
         overrides = given.set + ([f'backbone="{given.backbone}"'] if given.backbone else [])
+        # Of a committee the recipe says how its folds were drawn and what it is calibrated on.
+        named = given.recipe or (str(EarlierRun.of(given.member[0]).recipe_file) if given.member else "screen")
         recipe = load_recipe(named, overrides)
         earlier = given.teacher or given.member
         setting = Setting(
