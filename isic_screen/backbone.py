@@ -4,6 +4,7 @@ import pickle
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
+from textwrap import shorten
 from typing import Any, Literal
 
 import timm
@@ -136,4 +137,5 @@ def _read_tensors(file: Path) -> dict[str, Tensor]:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n", 1)[0][:200] or type(error).__name__
+    line = str(error).strip().split("\n", 1)[0]
+    return shorten(line, 200, placeholder=" …") or type(error).__name__

@@ -164,7 +164,9 @@ def test_without_network_the_hubs_weights_are_an_error_that_says_what_to_do(monk
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setenv("HF_HUB_CACHE", "/nonexistent")
-    with pytest.raises(WeightsError, match=r"could not be fetched.*--backbone-weights.*tf_efficientnet_lite0"):
+    with pytest.raises(
+        WeightsError, match=r"could not be fetched.* …\)\. Connect.*--backbone-weights.*tf_efficientnet_lite0"
+    ):
         build_network("test_efficientnet", weights="imagenet")
 
 
