@@ -46,7 +46,7 @@ LIMIT = 300.0
 """Seconds after which a go that should have ended has hung."""
 STAGES = {
     "Wrote": "done",
-    "Start:": "run to start from",
+    "First a run to start from": "run to start from",
     "All images": "last training",
     "Fold 2": "second fold",
     "Fold 1": "first fold",

@@ -34,6 +34,7 @@ CONTENTS = (
     "assets/evaluation/figures/*.png",
     "SECURITY.md",
     "docs/*.md",
+    "train/about.toml",
     "train/recipes/*.toml",
     "deploy/requirements.lock",
     "benchmarks/results/load.json",

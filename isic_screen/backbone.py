@@ -1,9 +1,10 @@
 """Backbones of timm, and where their weights come from: an installed package, timm's hub, or a file."""
 
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
+from textwrap import shorten
 from typing import Any, Literal
 
 import timm
@@ -35,23 +36,31 @@ def build_backbone(backbone: str, weights: Weights, input_size: int | None) -> A
         hint = f" Did you mean {' or '.join(close)}?" if close else " timm.list_models() lists them."
         raise WeightsError(f"timm knows no backbone named {backbone!r}.{hint}")
     from_hub = weights == "imagenet" and backbone not in _PACKAGED_WEIGHTS
-    options: dict[str, Any] = {} if input_size is None or not takes_image_size(backbone) else {"img_size": input_size}
+    instead = (
+        "give a file with --backbone-weights, or take a backbone whose weights are installed with this project: "
+        f"{', '.join(_PACKAGED_WEIGHTS)}."
+    )
+    if from_hub and not timm.is_model_pretrained(backbone):
+        raise WeightsError(f"timm has no ImageNet weights of {backbone}: {instead}")
     try:
-        network: Any = timm.create_model(backbone, pretrained=from_hub, num_classes=0, global_pool="", **options)
+        network = _without_classifier(backbone, input_size, pretrained=from_hub)
     except (OSError, RuntimeError) as error:
         if not from_hub:
             raise WeightsError(f"timm cannot build {backbone}: {error}") from error
-        packaged = ", ".join(_PACKAGED_WEIGHTS)
         raise WeightsError(
             f"The ImageNet weights of {backbone} could not be fetched from the hub ({_first_line(error)}). "
-            f"Connect to the network, give a file with --backbone-weights, or take a backbone whose weights are "
-            f"installed with this project: {packaged}."
+            f"Connect to the network, {instead}"
         ) from error
     if weights == "imagenet" and not from_hub:
         _load_in_order(network, Path(_PACKAGED_WEIGHTS[backbone]()), backbone)
     elif isinstance(weights, Path):
         _load_by_name(network, weights, backbone)
     return network
+
+
+def _without_classifier(backbone: str, input_size: int | None, *, pretrained: bool = False) -> Any:
+    options: dict[str, Any] = {} if input_size is None or not takes_image_size(backbone) else {"img_size": input_size}
+    return timm.create_model(backbone, pretrained=pretrained, num_classes=0, global_pool="", **options)
 
 
 def known_small(backbone: str) -> bool:
@@ -81,15 +90,34 @@ def _load_by_name(network: nn.Module, file: Path, backbone: str) -> None:
     given, wanted = _read_tensors(file), network.state_dict()
     missing = [name for name in wanted if name not in given]
     wrong = [name for name in wanted if name in given and given[name].shape != wanted[name].shape]
-    if missing or wrong:
-        name = (missing + wrong)[0]
-        problem = "lacks" if missing else "has another shape for"
-        count = len(missing) + len(wrong)
+    if missing:
         raise WeightsError(
-            f"{file} does not fit {backbone}: it {problem} {name!r} ({count} such tensors). Give weights of {backbone}."
+            f"{file} does not fit {backbone}: it lacks {_first_of(missing)}. Give weights of {backbone}."
+        )
+    if wrong:
+        shapes = " instead of ".join(str(tuple(tensors[wrong[0]].shape)) for tensors in (given, wanted))
+        raise WeightsError(
+            f"{file} does not fit {backbone}: the shape is {shapes} of {_first_of(wrong)}. "
+            + (_of_own_size(given, backbone) or f"Give weights of {backbone}.")
         )
     # A classifier in the file is not needed here.
     network.load_state_dict({name: given[name] for name in wanted})
+
+
+def _first_of(names: list[str]) -> str:
+    return repr(names[0]) + (f" and {len(names) - 1} more tensors" if len(names) > 1 else "")
+
+
+def _of_own_size(given: Mapping[str, Tensor], backbone: str) -> str:
+    """What to do where the weights are those of the backbone, but at its own input size; "" where they are not."""
+    if not takes_image_size(backbone):
+        return ""
+    with torch.device("meta"):  # its shapes alone
+        own = _without_classifier(backbone, None)
+    if any(given[name].shape != tensor.shape for name, tensor in own.state_dict().items() if name in given):
+        return ""
+    size = own.pretrained_cfg["input_size"][-1]
+    return f"They are weights for images of {size} pixels, and {backbone} takes one size only: --set input_size={size}."
 
 
 def _read_tensors(file: Path) -> dict[str, Tensor]:
@@ -109,4 +137,5 @@ def _read_tensors(file: Path) -> dict[str, Tensor]:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n", 1)[0][:200] or type(error).__name__
+    line = str(error).strip().split("\n", 1)[0]
+    return shorten(line, 200, placeholder=" …") or type(error).__name__

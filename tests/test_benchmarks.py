@@ -2,16 +2,23 @@
 
 import json
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+import torch
 
-from benchmarks import dark_corners, gpu_training, measure, novelty, quality_rates
+from benchmarks import dark_corners, gpu_training, kill_training, measure, novelty, quality_rates
 from benchmarks.measure import RESULTS, run, write_result
 from benchmarks.without_camera import compared
 from isic_screen.calibration import Calibration
+from isic_screen.training.about import load_about
+from isic_screen.training.earlier_runs import EarlierRun
+from isic_screen.training.experiment import Setting
+from isic_screen.training.run import train
 from tests.conftest import ROOT
+from tests.small_recipe import small_recipe
 
 
 @pytest.mark.parametrize("benchmark", [quality_rates, dark_corners])
@@ -40,6 +47,32 @@ def test_without_a_gpu_its_benchmark_is_a_sentence(monkeypatch, capsys):
         gpu_training.main()
     assert ended.value.code == 2
     assert "no GPU" in capsys.readouterr().err
+
+
+def test_a_kill_is_counted_where_it_fell(lesion_folder, tmp_path, monkeypatch, capsys):
+    """By what a real run says: of the runs that a run starts from, every network is trained before its own first."""
+    trained = []
+
+    def killed(*_: object, **__: object) -> list[dict[str, float]]:
+        trained.append(kill_training._stage(tmp_path))
+        return []
+
+    def said(line: str, **_: object) -> None:
+        with (tmp_path / "log.txt").open("a", encoding="utf-8") as log:
+            log.write(f"{line}\n")
+
+    (tmp_path / "log.txt").touch()
+    monkeypatch.setattr("isic_screen.training.run.say", said)
+    monkeypatch.setattr("isic_screen.training.whole_network.say", said)
+    monkeypatch.setattr("isic_screen.training.whole_network.fine_tune", killed)
+    monkeypatch.setattr("isic_screen.training.run.finish", lambda *_: None)
+    monkeypatch.setattr(EarlierRun, "weights", lambda run, name: {})
+    monkeypatch.setattr(EarlierRun, "sha256", lambda run, name: "")
+    recipe = small_recipe(folds=2, teaching=0.0, stem_uses=0)
+    setting = Setting(tmp_path / "run", tmp_path, torch.device("cpu"), 1, starts=(replace(recipe, from_teacher=False),))
+    train([lesion_folder], recipe, load_about(ROOT / "train" / "about.toml"), setting)
+    start = kill_training.STAGES["First a run to start from"]
+    assert trained == [start, start, start, "first fold", "second fold", "last training"]
 
 
 def test_a_figure_that_is_no_number_is_not_written(tmp_path, monkeypatch):

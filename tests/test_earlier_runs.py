@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from shutil import copytree
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from torch.nn.functional import binary_cross_entropy, cross_entropy
 
 from isic_screen import Screener, load_model, open_photo
 from isic_screen.data.tables import DataSet, read_sources
-from isic_screen.errors import DataError, RecipeError, TrainingError
+from isic_screen.errors import DataError, RecipeError, TrainingError, WeightsError
 from isic_screen.network import build_network
 from isic_screen.training.about import load_about
 from isic_screen.training.checkpoint import read_checkpoint
@@ -22,6 +23,7 @@ from isic_screen.training.fine_tuning import WithDiagnosis
 from isic_screen.training.losses import lesson_loss
 from isic_screen.training.recipe import FineTuneRecipe, load_recipe, load_starts
 from isic_screen.training.run import _started, train
+from isic_screen.training.stem import first_stages
 from isic_screen.training.teachers import lessons_of
 from isic_screen.training.whole_network import WholeNetwork
 from isic_screen.turns import turned
@@ -232,6 +234,7 @@ def test_the_runs_to_start_from_take_the_same_overrides():
         (load_recipe("screen", ["start_recipe=paper"]), "trains other networks"),
         (load_recipe("screen", ["folds=3"]), "has other folds"),
         (load_recipe("screen", ["start_recipe=nowhere"]), "no recipe 'nowhere'"),
+        (load_recipe("screen", ["start_recipe=open"]), "open trains stages that a run after it would compute once"),
     ):
         with pytest.raises(RecipeError, match=sentence):
             load_starts(recipe)
@@ -250,6 +253,55 @@ def test_what_cannot_teach_is_told_before_anything_is_decoded(data, cache, teach
         _run(data, _recipe("hidden=8"), tmp_path / "a", cache, teachers=(teacher,))
     with pytest.raises(RecipeError, match=r"of 2 teachers.*teaching=0\.5"):
         _run(data, _recipe("teaching=0"), tmp_path / "a", cache, teachers=(teacher, teacher))
+
+
+@pytest.mark.parametrize("role", ["teachers", "members"])
+def test_a_run_that_lacks_a_network_is_told_before_anything_is_decoded(
+    role, data, cache, teacher, tmp_path, monkeypatch
+):
+    """The last fold's would be missed after those before it were trained."""
+    copytree(teacher, half := tmp_path / "half")
+    (half / "folds" / "fold-2.safetensors").unlink()
+    _run(data, _recipe("stem_uses=0"), tmp_path / "first", cache, only=(1, 0), **{role: (half,)})
+    monkeypatch.setattr("isic_screen.training.whole_network.cached_pixels", lambda *_: pytest.fail("decoded"))
+    with pytest.raises(TrainingError, match=r"half cannot be built on: .*fold-2\.safetensors is missing"):
+        _run(data, _recipe("stem_uses=0"), tmp_path / "all", cache, **{role: (half,)})
+
+
+def test_what_is_built_on_a_run_needs_no_other_weights(data, cache, teacher, second, tmp_path, monkeypatch):
+    """Nor a hub to get them from: all of them are those of the run."""
+    monkeypatch.setattr("isic_screen.backbone._PACKAGED_WEIGHTS", {})
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    pupil = _run(data, _recipe(), tmp_path / "pupil", cache, teachers=(teacher,))
+    pupil.fit(pupil.rows, tmp_path / "pupil" / "checkpoint.safetensors")
+    both = _run(data, _recipe(), tmp_path / "both", cache, members=(teacher, second))
+    both.fit(both.rows, tmp_path / "both" / "checkpoint.safetensors")
+    for role in ("teachers", "members"):
+        with pytest.raises(RecipeError, match=r"--backbone-weights own\.pth would not be used.*leave it out"):
+            _run(data, _recipe(), tmp_path / "own", cache, weights=Path("own.pth"), **{role: (teacher,)})
+    with pytest.raises(WeightsError, match="could not be fetched from the hub"):
+        _run(data, _recipe(), tmp_path / "alone", cache)
+
+
+def test_maps_of_frozen_stages_are_those_of_the_network_that_is_trained_on_them(data, cache, tmp_path):
+    """The teacher's stages, which need not be ImageNet's; and no maps where they differ from fold to fold."""
+    torch.manual_seed(5)
+    own = build_network("tf_efficientnet_lite0", weights=None, input_size=64).backbone.state_dict()
+    torch.save(own, weights := tmp_path / "own.pth")
+    frozen = tmp_path / "frozen"
+    _finish(_run(data, _recipe(), frozen, cache, weights=weights))
+    run = _run(data, _recipe(), tmp_path / "pupil", cache, teachers=(frozen,))
+    network, _ = run.fit(run.rows, tmp_path / "pupil" / "checkpoint.safetensors")
+    images = torch.randn(2, 3, 64, 64)
+    assert run.stem is not None
+    with torch.inference_mode():
+        of_maps, served = (first_stages(each.backbone, images, 5) for each in (run.stem.network, network))
+    assert torch.equal(of_maps, served)
+    opened = tmp_path / "opened"
+    _finish(_run(data, _recipe("frozen_stages=4", "stem_uses=0"), opened, cache, teachers=(frozen,)))
+    with pytest.raises(RecipeError, match=r"stem_uses: each network of .*opened has first stages of its own.*=0"):
+        _run(data, _recipe(), tmp_path / "again", cache, teachers=(opened,))
+    _run(data, _recipe("stem_uses=0"), tmp_path / "again", cache, teachers=(opened,))
 
 
 @pytest.fixture(scope="module")
@@ -301,7 +353,7 @@ def test_the_model_file_of_a_committee_says_who_is_in_it(lesion_folder, cache, t
     assert 0 < Screener(model).screen(photo).probability < 1
 
 
-def test_members_of_other_shapes_or_folds_are_refused(data, cache, teacher, second, tmp_path):
+def test_members_of_other_shapes_or_folds_are_refused(data, cache, teacher, second, tmp_path, monkeypatch):
     alone = _run(data, _recipe("seed=1"), tmp_path / "alone", cache)
     alone.folds()
     split = alone.setting.out / "split.csv"
@@ -310,10 +362,10 @@ def test_members_of_other_shapes_or_folds_are_refused(data, cache, teacher, seco
         run.folds()
     narrow = tmp_path / "narrow"
     other = _run(data, _recipe("hidden=8"), narrow, cache)
-    other.fit(other.rows, narrow / "checkpoint.safetensors")
-    run = _run(data, _recipe(), tmp_path / "b", cache, members=(teacher, narrow))
+    _finish(other)
+    monkeypatch.setattr("isic_screen.training.whole_network.cached_pixels", lambda *_: pytest.fail("decoded"))
     with pytest.raises(RecipeError, match=r"--member: .*same backbone, head and input"):
-        run.fit(run.rows, run.setting.out / "checkpoint.safetensors")
+        _run(data, _recipe(), tmp_path / "b", cache, members=(teacher, narrow))
 
 
 def test_a_run_alone_is_judged_anew_by_other_views_and_at_another_size(data, cache, teacher, tmp_path):
@@ -357,7 +409,9 @@ def test_a_split_of_other_images_is_refused(data, teacher, tmp_path):
         replace(EarlierRun.of(teacher), folder=tmp_path).check_folds(data.rows, folds)
 
 
-def test_a_committee_follows_the_recipe_of_its_first_member(lesion_folder, teacher, second, tmp_path, monkeypatch):
+def test_a_committee_follows_the_recipe_of_its_first_member(
+    lesion_folder, teacher, second, tmp_path, monkeypatch, capsys
+):
     asked = []
     monkeypatch.setattr("train.run.train", lambda folders, recipe, about, setting: asked.append(recipe))
     members = [argument for run in (second, teacher) for argument in ("--member", str(run))]
@@ -365,5 +419,8 @@ def test_a_committee_follows_the_recipe_of_its_first_member(lesion_folder, teach
     for more in ([], ["--set", "views=2"]):
         monkeypatch.setattr("sys.argv", [*command, *more])
         assert main() == 0
+    monkeypatch.setattr("sys.argv", [*command[:5], "--member", str(tmp_path / "nowhere")])
+    assert main() == 2
+    assert "nowhere is no run to build on: it has no recipe.toml" in capsys.readouterr().err
     assert asked[0] == EarlierRun.of(second).recipe != EarlierRun.of(teacher).recipe
     assert asked[1] == replace(asked[0], views=2)

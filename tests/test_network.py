@@ -125,8 +125,8 @@ def _wrong_weights(folder: Path, kind: str) -> Path:
     [
         ("absent", "There is no weights file"),
         ("text", "cannot be read as a weights file"),
-        ("shape", "has another shape for"),
-        ("missing", "lacks"),
+        ("shape", r"the shape is \(1,\) instead of \(24, 3, 3, 3\) of 'conv1.0.weight'\. Give weights"),
+        ("missing", r"lacks 'conv1.0.weight'\. Give weights of resnet10t"),
         ("pickle", "no weights file, or holds more than plain tensors"),
         ("list", "holds no plain state dict"),
     ],
@@ -134,6 +134,23 @@ def _wrong_weights(folder: Path, kind: str) -> Path:
 def test_weights_that_do_not_fit_are_refused_with_the_reason(tmp_path, kind, sentence):
     with pytest.raises(WeightsError, match=sentence):
         build_network("resnet10t", weights=_wrong_weights(tmp_path, kind))
+
+
+def test_weights_of_a_transformer_at_another_size_name_the_size(tmp_path):
+    """The file is the right one: only the size that the network is built for is not its own."""
+    own = build_network("vit_tiny_patch16_224", weights=None).backbone.state_dict()
+    save_file(own, file := tmp_path / "weights.safetensors")
+    assert torch.equal(build_network("vit_tiny_patch16_224", weights=file).backbone.pos_embed, own["pos_embed"])
+    with pytest.raises(WeightsError, match=r"\(1, 197, 192\) instead of \(1, 145, 192\).*224 pixels.*input_size=224"):
+        build_network("vit_tiny_patch16_224", weights=file, input_size=192)
+    save_file({**own, "norm.weight": torch.zeros(5)}, file)
+    with pytest.raises(WeightsError, match=r"Give weights of vit_tiny_patch16_224\.$"):
+        build_network("vit_tiny_patch16_224", weights=file, input_size=192)
+
+
+def test_weights_that_no_hub_has_are_not_a_fault_of_the_network():
+    with pytest.raises(WeightsError, match="timm has no ImageNet weights of efficientnet_b8: give a file"):
+        build_network("efficientnet_b8", weights="imagenet")
 
 
 def test_an_unknown_backbone_is_refused_with_a_suggestion():
@@ -147,7 +164,9 @@ def test_without_network_the_hubs_weights_are_an_error_that_says_what_to_do(monk
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setenv("HF_HUB_CACHE", "/nonexistent")
-    with pytest.raises(WeightsError, match=r"could not be fetched.*--backbone-weights.*tf_efficientnet_lite0"):
+    with pytest.raises(
+        WeightsError, match=r"could not be fetched.* …\)\. Connect.*--backbone-weights.*tf_efficientnet_lite0"
+    ):
         build_network("test_efficientnet", weights="imagenet")
 
 

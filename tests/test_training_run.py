@@ -313,3 +313,19 @@ def test_folds_of_the_screen_recipe_keep_patients_whole(lesion_folder, tmp_path)
     rows = read_source(lesion_folder).rows
     folds = fold_rows(rows, folds=3, seed=0)
     assert rows.groupby(folds)["group"].apply(set).apply(len).sum() == rows["group"].nunique()
+
+
+def test_the_bundled_models_texts_are_told_to_be_its(tmp_path, monkeypatch, capsys):
+    """They speak of data, limits and a licence that another model need not have."""
+    told = []
+    monkeypatch.setattr("train.run.train", lambda folders, recipe, about, setting: told.append(about["licence"]))
+    command = ["run.py", "--data", str(tmp_path), "--recipe", "paper", "--out", str(tmp_path / "out")]
+    monkeypatch.setattr("sys.argv", command)
+    assert main() == 0
+    assert re.search(r"about\.toml, which was written for the bundled model.*--about FILE", capsys.readouterr().err)
+    own = (ROOT / "train" / "about.toml").read_text(encoding="utf-8").replace("CC BY-NC 4.0", "ours alone")
+    (tmp_path / "about.toml").write_text(own, encoding="utf-8")
+    monkeypatch.setattr("sys.argv", [*command, "--about", str(tmp_path / "about.toml")])
+    assert main() == 0
+    assert "bundled model" not in capsys.readouterr().err
+    assert told[1].startswith("ours alone")

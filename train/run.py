@@ -20,8 +20,12 @@ from isic_screen.compression import BITS, HALF  # noqa: E402
 from isic_screen.errors import ScreenError  # noqa: E402
 from isic_screen.processes import device_named, launched  # noqa: E402
 from isic_screen.training.about import load_about  # noqa: E402
+from isic_screen.training.earlier_runs import EarlierRun  # noqa: E402
+from isic_screen.training.progress import say  # noqa: E402
 from isic_screen.training.recipe import load_recipe, load_starts  # noqa: E402
-from isic_screen.training.run import RECIPE_FILE, Setting, train  # noqa: E402
+from isic_screen.training.run import Setting, train  # noqa: E402
+
+ABOUT = ROOT / "train" / "about.toml"
 
 
 def main() -> int:
@@ -66,7 +70,7 @@ def main() -> int:
     parser.add_argument(
         "--bits", type=int, choices=BITS, default=HALF, help="of large weights; fewer make a smaller model file"
     )
-    parser.add_argument("--about", type=Path, default=ROOT / "train" / "about.toml", metavar="FILE", help="model texts")
+    parser.add_argument("--about", type=Path, metavar="FILE", help="model texts; default: the bundled model's")
     parser.add_argument("--cache", type=Path, default=_default_cache(), metavar="DIR", help="default: %(default)s")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="default: %(default)s")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="decoding threads")
@@ -77,13 +81,13 @@ def main() -> int:
         parser.error("--device cuda: PyTorch finds no CUDA device here; leave --device out to use the CPU")
     if given.resume and given.out is None:
         parser.error("--resume needs the --out of the run to go on with")
-    # For a committee: how its folds were drawn and what it is calibrated on.
-    named = given.recipe or (str(given.member[0] / RECIPE_FILE) if given.member else "screen")
-    kind = "committee" if given.member else Path(named).stem
+    kind = "committee" if given.member else Path(given.recipe or "screen").stem
     default = Path("runs") / f"{kind}-{datetime.now():%Y%m%d-%H%M%S}"
     out = given.out or processes.from_main(default)  # each has its own clock
     try:
         overrides = given.set + ([f'backbone="{given.backbone}"'] if given.backbone else [])
+        # Of a committee the recipe says how its folds were drawn and what it is calibrated on.
+        named = given.recipe or (str(EarlierRun.of(given.member[0]).recipe_file) if given.member else "screen")
         recipe = load_recipe(named, overrides)
         earlier = given.teacher or given.member
         setting = Setting(
@@ -103,7 +107,12 @@ def main() -> int:
             # As it makes the model from nothing: a run that was resumed is the same run.
             command=f"python {shlex.join(argument for argument in sys.argv if argument != '--resume')}",
         )
-        train(given.data, recipe, load_about(given.about), setting)
+        if given.about is None and not given.only:
+            say(
+                f"Note: what the model file will say of its use, limits, licence and version is in {ABOUT}, which was "
+                "written for the bundled model. For other data, give your own with --about FILE."
+            )
+        train(given.data, recipe, load_about(given.about or ABOUT), setting)
     except ScreenError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -23,7 +23,7 @@ from isic_screen.training.features import FeatureExtractor, Features
 from isic_screen.training.folds import unit_of
 from isic_screen.training.loop import Fit, fit, predict
 from isic_screen.training.precision import amp_dtype
-from isic_screen.training.progress import say
+from isic_screen.training.progress import say, say_set_aside
 from isic_screen.training.recipe import FineTuneRecipe, HeadRecipe, Recipe
 
 
@@ -100,10 +100,7 @@ class Experiment:
         else:
             readable, failures = find_unreadable(rows, setting.workers, setting.processes)
             unreadable = [reason for _, reason in failures]
-        if unreadable:
-            say(f"Warning: {len(unreadable)} of {len(rows)} images cannot be read and are set aside:")
-            for reason in unreadable[:10]:
-                say(f"  {reason}")
+        say_set_aside(unreadable, len(rows))
         return cls(data, readable, unreadable, recipe, setting, network, features)
 
     def split(self) -> pd.Series:

@@ -237,6 +237,7 @@ def load_starts(recipe: Recipe, overrides: Sequence[str] = ()) -> tuple[FineTune
     """
     found: list[FineTuneRecipe] = []
     names: list[str] = []
+    computed_once = 0  # first stages (stem.py)
     while isinstance(recipe, FineTuneRecipe) and recipe.from_teacher and (name := recipe.start_recipe):
         if name in names:
             raise RecipeError(f"start_recipe: {name} wants to start from itself, by way of {', '.join(names)}.")
@@ -245,6 +246,12 @@ def load_starts(recipe: Recipe, overrides: Sequence[str] = ()) -> tuple[FineTune
             raise RecipeError(f"start_recipe: {name} trains other networks than the recipe, not its start.")
         if (recipe.folds, recipe.split) != (start.folds, start.split):
             raise RecipeError(f"start_recipe: {name} has other folds than the recipe.")
+        computed_once = max(computed_once, recipe.frozen_stages if recipe.stem_uses else 0)
+        if start.frozen_stages < computed_once:
+            raise RecipeError(
+                f"start_recipe: {name} trains stages that a run after it would compute once for all folds, as ImageNet "
+                "left them: set stem_uses to 0 there."
+            )
         names.append(name)
         found.append(start)
         recipe = start

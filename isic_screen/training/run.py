@@ -16,7 +16,7 @@ from isic_screen.evaluation.figure_labels import images_by_group
 from isic_screen.evaluation.figures import save_curves
 from isic_screen.evaluation.fine_tuning_curves import save_fine_tuning_curves
 from isic_screen.novelty import KNOWN_SHARE, cut_off_of
-from isic_screen.training.earlier_runs import FINAL, EarlierRun
+from isic_screen.training.earlier_runs import FINAL, RECIPE_FILE, EarlierRun, checkpoint_of, parts_of
 from isic_screen.training.experiment import Experiment, Setting
 from isic_screen.training.filled_table import locked
 from isic_screen.training.folds import LEAKS, basis_of, check_split_file, folds_of, unit_of
@@ -28,7 +28,6 @@ from isic_screen.training.whole_network import WholeNetwork
 from isic_screen.whole_file import whole_file
 
 CALIBRATION_FOLDS = 5
-RECIPE_FILE = "recipe.toml"
 START = "start"
 """In the folder of a run: that of the run that it started from, where it trained one."""
 
@@ -170,12 +169,11 @@ def _started(run: WholeNetwork, data: DataSet) -> WholeNetwork:
     _take_folder(first.setting, start)
     first = _started(first, data)
     folds = first.folds()
-    for part in setting.only or (*range(1, recipe.folds + 1), 0):
+    for part in parts_of(recipe, setting.only):
         place = f"fold {part} of {recipe.folds}" if part else f"all images, {_count(first.rows)}"
         say(f"{recipe.start_recipe}: {place}.")
-        file = f"folds/fold-{part}.safetensors" if part else FINAL
         # Not judged: its networks are only started from.
-        first.fit(first.rows[folds != part - 1], first.setting.out / file)
+        first.fit(first.rows[folds != part - 1], first.setting.out / checkpoint_of(part))
     say(f"Now what starts from {first.setting.out}.")
     return replace(run, teachers=(EarlierRun.of(first.setting.out),))
 

@@ -8,10 +8,11 @@ from isic_screen.backbone import takes_image_size
 from isic_screen.errors import RecipeError
 from isic_screen.network import ScreenNet
 from isic_screen.processes import Processes
+from isic_screen.training.earlier_runs import EarlierRun, checkpoint_of, parts_of
 from isic_screen.training.experiment import Setting, network_of
 from isic_screen.training.fine_tuning import check_shares
 from isic_screen.training.recipe import FineTuneRecipe
-from isic_screen.training.stem import parts_in_two
+from isic_screen.training.stem import of_first_stages, parts_in_two
 
 
 def build(recipe: FineTuneRecipe, setting: Setting) -> ScreenNet:
@@ -37,6 +38,27 @@ def check(network: ScreenNet, recipe: FineTuneRecipe, processes: Processes) -> N
     if recipe.stem_uses and not parts_in_two(recipe.backbone):
         raise RecipeError(f"stem_uses: the first stages of {recipe.backbone} cannot be computed apart: set it to 0.")
     check_shares(recipe, processes)
+
+
+def take_first_stages(network: ScreenNet, start: EarlierRun, recipe: FineTuneRecipe) -> None:
+    """Give `network`, which rounds of maps are computed with (stem.py), the frozen stages of the run to start from.
+
+    Raises RecipeError where its networks differ in them, as after training with those stages open: maps that were
+    computed once for all folds would then be those of another network than the one that is trained on them and served.
+    """
+    prefix, count = "network.backbone.", recipe.frozen_stages
+    found = []
+    for part in parts_of(recipe):
+        weights = start.weights(checkpoint_of(part))
+        backbone = {name.removeprefix(prefix): tensor for name, tensor in weights.items() if name.startswith(prefix)}
+        found.append(of_first_stages(backbone, count))
+    first, *others = found
+    if any(not torch.equal(other[name], tensor) for other in others for name, tensor in first.items()):
+        raise RecipeError(
+            f"stem_uses: each network of {start.folder} has first stages of its own, which cannot be computed once for "
+            "all folds: --set stem_uses=0."
+        )
+    network.backbone.load_state_dict({**network.backbone.state_dict(), **first})
 
 
 def as_judged(network: ScreenNet, recipe: FineTuneRecipe) -> ScreenNet:

@@ -24,6 +24,7 @@ from tqdm import tqdm
 
 from isic_screen.network import ScreenNet
 from isic_screen.processes import ALONE, Processes
+from isic_screen.training.checkpoint import StateDict
 from isic_screen.training.filled_table import locked
 from isic_screen.training.precision import amp_dtype, autocast
 from isic_screen.training.recipe import FineTuneRecipe
@@ -49,6 +50,12 @@ def first_stages(backbone: Any, images: Tensor, count: int) -> Tensor:
         raise ValueError("the first stages can be computed apart in timm's EfficientNets only, and one at least")
     maps: Tensor = backbone.bn1(backbone.conv_stem(images))
     return backbone.blocks[: count - 1](maps)
+
+
+def of_first_stages(weights: StateDict, count: int) -> StateDict:
+    """Those of the `weights` of an EfficientNet of timm that `first_stages` uses."""
+    used = ("conv_stem.", "bn1.", *(f"blocks.{block}." for block in range(count - 1)))
+    return {name: tensor for name, tensor in weights.items() if name.startswith(used)}
 
 
 def other_stages(backbone: Any, maps: Tensor, count: int) -> Tensor:

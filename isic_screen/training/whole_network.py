@@ -22,16 +22,16 @@ from isic_screen.evaluation.camera_probe import probe_camera
 from isic_screen.network import ScreenNet, Whole
 from isic_screen.novelty import AXES, Novelty
 from isic_screen.training.draws import Lessons, TrainingImages
-from isic_screen.training.earlier_runs import EarlierRun
+from isic_screen.training.earlier_runs import SPLIT_FILE, EarlierRun, checkpoint_of, parts_of
 from isic_screen.training.experiment import Setting
 from isic_screen.training.filled_table import locked
 from isic_screen.training.fine_tuning import fine_tune
 from isic_screen.training.folds import check_split_file, folds_of
 from isic_screen.training.pixels import Pixels, cached_pixels
-from isic_screen.training.progress import say
+from isic_screen.training.progress import say, say_set_aside
 from isic_screen.training.recipe import FineTuneRecipe
 from isic_screen.training.sampling import camera_groups, diagnosis_targets, sampling_weights
-from isic_screen.training.starting_network import as_judged, build, check
+from isic_screen.training.starting_network import as_judged, build, check, take_first_stages
 from isic_screen.training.stem import StemRounds
 from isic_screen.training.teachers import lessons_of
 from isic_screen.views import averaged
@@ -62,32 +62,27 @@ class WholeNetwork:
     def prepare(cls, data: DataSet, recipe: FineTuneRecipe, setting: Setting) -> "WholeNetwork":
         """Decode the images into the cache and set unreadable ones aside.
 
-        Raises WeightsError for an unknown backbone and RecipeError for a recipe that it cannot be trained by.
+        Raises WeightsError for an unknown backbone, RecipeError for a recipe that it cannot be trained by, and
+        TrainingError for earlier runs that have not finished.
         """
         # Before the long work: a mistake should not cost an hour of decoding.
         teachers = tuple(EarlierRun.of(folder) for folder in setting.teachers)
         members = tuple(EarlierRun.of(folder) for folder in setting.members)
-        if recipe.from_teacher and teachers and not recipe.same_shape(teachers[-1].recipe):
-            raise RecipeError(
-                f"{teachers[-1].folder} has another backbone or head than the recipe, which cannot start from it: "
-                "name another teacher last, or --set from_teacher=false."
-            )
-        if len(teachers) > 1 and not recipe.teaching:
-            raise RecipeError(
-                f"teaching is 0, so that nothing would be learnt of the answers of {len(teachers)} teachers: "
-                "--set teaching=0.5, or give only the one to start from."
-            )
-        if file := _split_file(setting, (*teachers, *members)):
-            check_split_file(file, recipe)
-        network = build(recipe, setting)
-        check(network, recipe, setting.processes)
+        start = teachers[-1] if teachers and recipe.from_teacher else None
+        _check_earlier(recipe, setting, teachers, members, start)
+        if start or members:
+            setting = replace(setting, weights=None)  # all are theirs: no hub has to be there
+        if members:
+            network = _together(members, checkpoint_of(parts_of(recipe, setting.only)[0]), recipe)
+        else:
+            network = build(recipe, setting)
+            check(network, recipe, setting.processes)
+            if start and recipe.stem_uses:
+                take_first_stages(network, start, recipe)
         rows = data.rows.reset_index(drop=True)
         pixels = cached_pixels(rows["path"].tolist(), recipe.pixels, setting.cache, setting.workers, setting.processes)
         unreadable = list(pixels.unreadable.values())
-        if unreadable:
-            say(f"Warning: {len(unreadable)} of {len(rows)} images cannot be read and are set aside:")
-            for reason in unreadable[:10]:
-                say(f"  {reason}")
+        say_set_aside(unreadable, len(rows))
         run = cls(
             rows.drop(index=list(pixels.unreadable)),
             unreadable,
@@ -109,7 +104,7 @@ class WholeNetwork:
         folds = folds_of(self.rows, self.recipe, _split_file(self.setting, earlier))
         if self.setting.processes.main:
             with locked(self.setting.out):  # against runs of other parts of it (Setting.only)
-                save_split(self.setting.out / "split.csv", self.rows, folds)
+                save_split(self.setting.out / SPLIT_FILE, self.rows, folds)
         if warning := leak(self.rows, folds):
             say(f"Warning: {warning}")
         for run in earlier:
@@ -130,8 +125,8 @@ class WholeNetwork:
                 continue
             say(f"Fold {fold + 1} of {folds.nunique()}")
             held_out, training = self.rows[folds == fold], self.rows[folds != fold]
-            file = self.setting.out / "folds" / f"fold-{fold + 1}.csv"
-            checkpoint = file.with_suffix(".safetensors")
+            checkpoint = self.setting.out / checkpoint_of(fold + 1)
+            file = checkpoint.with_suffix(".csv")
             fingerprint = self._fingerprint(training, checkpoint)
             found.loc[held_out.index] = self.setting.processes.from_main(self._finished(file, held_out, fingerprint))
             if found.loc[held_out.index, "logit"].isna().any():
@@ -160,7 +155,7 @@ class WholeNetwork:
         recipe = self.recipe
         checkpoint.parent.mkdir(parents=True, exist_ok=True)
         if self.members:
-            return self._committee(self._name(checkpoint)), []
+            return _together(self.members, self._name(checkpoint), recipe), []
         network = build(recipe, self.setting)
         name = self._name(checkpoint)
         weights = self._weights(training)
@@ -237,13 +232,6 @@ class WholeNetwork:
             processes=self.setting.processes,
         )
 
-    def _committee(self, name: str) -> ScreenNet:
-        networks = [member.module(name).network for member in self.members]
-        try:
-            return as_judged(committee_of(networks) if len(networks) > 1 else networks[0], self.recipe)
-        except ValueError as error:
-            raise RecipeError(f"--member: {error}.") from error
-
     def _lessons(self, training: pd.DataFrame, name: str) -> Lessons:
         return lessons_of(
             [teacher.module(name) for teacher in self.teachers],
@@ -280,6 +268,44 @@ class WholeNetwork:
         say("  finished before")
         # Python's floats, not the parser's: to the last bit, so that a resumed run has the figures of an unbroken one.
         return table[list(_HELD_OUT_COLUMNS)].map(float).set_axis(held_out.index)
+
+
+def _check_earlier(
+    recipe: FineTuneRecipe,
+    setting: Setting,
+    teachers: Sequence[EarlierRun],
+    members: Sequence[EarlierRun],
+    start: EarlierRun | None,
+) -> None:
+    """Raise RecipeError, TrainingError or DataError where a run cannot build on these, as far as their files tell."""
+    if start and not recipe.same_shape(start.recipe):
+        raise RecipeError(
+            f"{start.folder} has another backbone or head than the recipe, which cannot start from it: "
+            "name another teacher last, or --set from_teacher=false."
+        )
+    if len(teachers) > 1 and not recipe.teaching:
+        raise RecipeError(
+            f"teaching is 0, so that nothing would be learnt of the answers of {len(teachers)} teachers: "
+            "--set teaching=0.5, or give only the one to start from."
+        )
+    if (start or members) and isinstance(setting.weights, Path):
+        raise RecipeError(
+            f"--backbone-weights {setting.weights} would not be used, as the weights are those of "
+            f"{(start or members[0]).folder}: leave it out."
+        )
+    if file := _split_file(setting, (*teachers, *members)):
+        check_split_file(file, recipe)
+    for earlier in (*teachers, *members):
+        earlier.check_finished(parts_of(recipe, setting.only))
+
+
+def _together(members: Sequence[EarlierRun], name: str, recipe: FineTuneRecipe) -> ScreenNet:
+    """The networks of the checkpoint `name` as a committee, or the only one, judged as the recipe says."""
+    networks = [member.module(name).network for member in members]
+    try:
+        return as_judged(committee_of(networks) if len(networks) > 1 else networks[0], recipe)
+    except ValueError as error:
+        raise RecipeError(f"--member: {error}.") from error
 
 
 def _split_file(setting: Setting, earlier: Sequence[EarlierRun]) -> Path | None:
