@@ -10,7 +10,8 @@ import hashlib
 import json
 import math
 import os
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
@@ -24,14 +25,15 @@ from isic_screen.compression import HALF, compressed, in_full
 from isic_screen.errors import ModelFileError, WeightsError
 from isic_screen.network import InputSpec, ScreenNet, build_network
 from isic_screen.novelty import Novelty
-from isic_screen.operating_point import ThresholdTable
+from isic_screen.operating_point import OperatingPoint, ThresholdTable
 from isic_screen.seen_photos import SeenPhotos
 from isic_screen.whole_file import save_tensors
 
-FORMAT_VERSION = 8
+FORMAT_VERSION = 9
 # 1 had no novelty, 2 one of the pooled features, 3 neither committees nor eight bits, 4 no views, 5 neither six bits
-# nor members that are shown a photo another way round, 6 no mean over three views, 7 no marks of the photos seen
-_READABLE_VERSIONS = (1, 2, 3, 4, 5, 6, 7, 8)
+# nor members that are shown a photo another way round, 6 no mean over three views, 7 no marks of the photos seen, 8 no
+# counts without the camera that nearly gives the class away
+_READABLE_VERSIONS = (1, 2, 3, 4, 5, 6, 7, 8, 9)
 _NOVELTY = "novelty."  # prefix of its tensors; those of the network are "backbone." and "head."
 _SEEN = "seen_photos"  # the name of its tensor
 BUNDLED_MODEL = Path(__file__).resolve().parents[1] / "assets" / "model.safetensors"
@@ -47,7 +49,9 @@ class ModelFacts:
     `default_threshold` and the values of `operating_points` (keyed by the sensitivity aimed at, such as "0.95") are
     calibrated probabilities at `calibration.prevalence`. `training` and `metrics` are plain JSON: the first says on
     what data and how (sources with counts and hashes, recipe, command, date), the second is the evaluation's
-    metrics.json on patients that the models behind it never saw.
+    metrics.json on patients that the models behind it never saw. `other_cameras` holds the counts of `threshold_table`
+    without the originals of one camera size that is nearly all benign (see evaluation/camera_probe.py): in a clinic the
+    camera tells no diagnosis. None where no such photo was counted, or too few others.
     """
 
     name: str
@@ -66,11 +70,17 @@ class ModelFacts:
     limits: tuple[str, ...]
     licence: str
     citation: str
+    other_cameras: ThresholdTable | None = None
 
     @property
     def prevalence(self) -> float:
         """Share of melanomas, 0 to 1, at which every probability and threshold of the file is stated."""
         return self.calibration.prevalence
+
+    def operating_point(self, threshold: float) -> OperatingPoint:
+        """What a threshold, 0 to 1 on the file's scale, means."""
+        others = None if self.other_cameras is None else self.other_cameras.at(threshold)
+        return replace(self.threshold_table.at(threshold), other_cameras=others)
 
     def to_json(self) -> str:
         """Strict JSON, so that a nan can never travel in a model file."""
@@ -89,6 +99,8 @@ class ModelFacts:
                 f"format version {version}, where this version of isic_screen reads up to {FORMAT_VERSION}: update "
                 "isic_screen, or train the model again"
             )
+        if version <= 8:
+            given.setdefault("other_cameras", None)
         known = {field.name for field in fields(cls)}
         if set(given) != known:
             raise ValueError(f"facts missing or unknown: {', '.join(sorted(set(given) ^ known))}")
@@ -96,6 +108,7 @@ class ModelFacts:
             "input": InputSpec(**_with_tuples(given["input"])),
             "calibration": Calibration(**given["calibration"]),
             "threshold_table": ThresholdTable(**_with_tuples(given["threshold_table"])),
+            "other_cameras": (others := given["other_cameras"]) and ThresholdTable(**_with_tuples(others)),
             "limits": tuple(given["limits"]),
         }
         found = cls(**{**given, **nested})
@@ -114,30 +127,43 @@ class ModelFacts:
                 raise ValueError(f"{name} must be a table")
         if type(self.hidden) is not int or not 1 <= self.hidden <= _MOST_HIDDEN:
             raise ValueError(f"hidden must lie in 1..{_MOST_HIDDEN}")
-        table = self.threshold_table
-        shares = [self.dropout, self.default_threshold, table.prevalence]
-        shares += [*self.operating_points.values(), *table.thresholds]
-        if not all(type(share) in (int, float) and 0 <= share <= 1 for share in shares):  # a nan fails this as well
-            raise ValueError("dropout, prevalence and thresholds must lie in 0..1")
-        counts = [table.positives, table.negatives, *table.true_positives, *table.false_positives]
-        if not all(type(count) is int and count >= 0 for count in counts):
-            raise ValueError("the counts of the threshold table must be whole numbers")
-        lacking = [
-            kind
-            for kind, there in (
-                ("no threshold", table.thresholds),
-                ("no melanoma", table.positives),
-                ("no image without melanoma", table.negatives),
-            )
-            if not there
-        ]
-        if lacking:  # nobody could be told what a threshold does
-            raise ValueError(f"the threshold table holds {' and '.join(lacking)}; evaluate on images of both kinds")
-        if not 0 < table.prevalence < 1:
-            raise ValueError("the prevalence of the threshold table must lie between 0 and 1")
+        if not _are_shares([self.dropout, self.default_threshold, *self.operating_points.values()]):
+            raise ValueError(_NO_SHARES)
+        _check_table(self.threshold_table, "the threshold table")
+        if self.other_cameras is not None:
+            _check_table(self.other_cameras, "the threshold table of other cameras")
         numbers = [*self.input.mean, *self.input.std, self.calibration.slope, self.calibration.intercept]
         if not all(type(number) in (int, float) and math.isfinite(number) for number in numbers):
             raise ValueError("mean, std and the calibration must be numbers")
+
+
+_NO_SHARES = "dropout, prevalence and thresholds must lie in 0..1"
+
+
+def _are_shares(numbers: Sequence[float]) -> bool:
+    return all(type(number) in (int, float) and 0 <= number <= 1 for number in numbers)  # a nan fails this as well
+
+
+def _check_table(table: ThresholdTable, name: str) -> None:
+    """Raises ValueError for a table by which nobody could be told what a threshold does."""
+    if not _are_shares([table.prevalence, *table.thresholds]):
+        raise ValueError(_NO_SHARES)
+    counts = [table.positives, table.negatives, *table.true_positives, *table.false_positives]
+    if not all(type(count) is int and count >= 0 for count in counts):
+        raise ValueError(f"the counts of {name} must be whole numbers")
+    lacking = [
+        kind
+        for kind, there in (
+            ("no threshold", table.thresholds),
+            ("no melanoma", table.positives),
+            ("no image without melanoma", table.negatives),
+        )
+        if not there
+    ]
+    if lacking:
+        raise ValueError(f"{name} holds {' and '.join(lacking)}; evaluate on images of both kinds")
+    if not 0 < table.prevalence < 1:
+        raise ValueError(f"the prevalence of {name} must lie between 0 and 1")
 
 
 @dataclass(frozen=True)

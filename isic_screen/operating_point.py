@@ -69,17 +69,22 @@ def restate(probability: float, prevalence: float, at_prevalence: float) -> floa
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """What "refer everyone at or above `threshold`" does, at a stated `prevalence` (0 to 1)."""
+    """What "refer everyone at or above `threshold`" does, at a stated `prevalence` (0 to 1).
+
+    `other_cameras` is the same without the photos of a camera that nearly gives the class away, where these are known.
+    """
 
     threshold: float
     sensitivity: Proportion
     specificity: Proportion
     prevalence: float
+    other_cameras: "OperatingPoint | None" = None
 
     def restated(self, prevalence: float) -> "OperatingPoint":
         """The same rule where melanomas are more or less common: its threshold on that scale, the rates unchanged."""
         threshold = restate(self.threshold, self.prevalence, prevalence)
-        return replace(self, threshold=threshold, prevalence=prevalence)
+        others = self.other_cameras and self.other_cameras.restated(prevalence)
+        return replace(self, threshold=threshold, prevalence=prevalence, other_cameras=others)
 
     def _joint(self) -> tuple[float, float, float, float] | None:
         """Probabilities of (true positive, false negative, false positive, true negative), or None when unknown."""

@@ -122,6 +122,10 @@ def test_the_api_says_what_a_threshold_means(client, bundled_model):
     assert twice["per_1000"]["found"] == pytest.approx(2 * own["per_1000"]["found"])
     assert twice["sensitivity"] == own["sensitivity"]
     assert twice["ppv"] > own["ppv"]
+    without = facts.other_cameras.at(facts.default_threshold)
+    assert own["other_cameras"]["specificity"]["count"] == without.specificity.count < own["specificity"]["count"]
+    assert own["other_cameras"]["per_1000"]["missed"] == pytest.approx(without.per_1000.missed)
+    assert twice["other_cameras"]["per_1000"]["found"] == pytest.approx(2 * without.per_1000.found)
     assert "between 0 and 1" in client.predict(1.5, None, api_name="/operating_point")["error"]
 
 
@@ -130,7 +134,7 @@ def test_the_api_tells_about_the_model(client, bundled_model):
     assert told["sha256"] == bundled_model.sha256
     assert told["limits"] == list(bundled_model.facts.limits)
     assert told["training"]["sources"] == bundled_model.facts.training["sources"]
-    assert "threshold_table" not in told
+    assert not {"threshold_table", "other_cameras"} & set(told)
 
 
 @pytest.mark.parametrize("mark", [{}, {"meta": {"_type": "gradio.FileData"}}])

@@ -90,6 +90,34 @@ def test_facts_survive_json_with_their_types(lite0):
     assert ModelFacts.from_json(facts.to_json()) == facts
 
 
+def test_what_a_threshold_means_comes_with_and_without_the_camera(lite0):
+    table = ThresholdTable.from_predictions([0.01, 0.02, 0.03], [0, 1, 1], 0.018)
+    facts = example_facts(lite0, other_cameras=table)
+    assert ModelFacts.from_json(facts.to_json()) == facts
+    point = facts.operating_point(0.03)
+    assert replace(point, other_cameras=None) == facts.threshold_table.at(0.03)
+    assert point.other_cameras == table.at(0.03)
+    assert point.restated(0.1).other_cameras == table.at(0.03).restated(0.1)
+    assert example_facts(lite0).operating_point(0.03).other_cameras is None
+
+
+def test_a_file_of_version_8_does_not_say_what_is_left_without_the_camera(lite0):
+    older = json.loads(example_facts(lite0).to_json()) | {"format_version": 8}
+    del older["other_cameras"]
+    assert ModelFacts.from_json(json.dumps(older)) == example_facts(lite0)
+    with pytest.raises(ValueError, match="missing or unknown: other_cameras"):
+        ModelFacts.from_json(json.dumps(older | {"format_version": 9}))
+
+
+def test_the_bundled_file_says_what_is_left_without_the_camera(bundled_model):
+    facts = bundled_model.facts
+    shortcut = facts.metrics["sources"]["isic2020"]["camera_shortcut"]
+    left, all_counted = facts.other_cameras, facts.threshold_table
+    assert set(left.thresholds) < set(all_counted.thresholds)
+    assert left.positives == all_counted.positives - shortcut["melanomas"]
+    assert left.negatives == all_counted.negatives - (shortcut["images"] - shortcut["melanomas"])
+
+
 BROKEN = {
     "empty": (lambda data: b"", "no whole safetensors file"),
     "text": (lambda data: b"not a model" * 99, "no whole safetensors file"),
@@ -99,7 +127,7 @@ BROKEN = {
         lambda data: _with_metadata(data, isic_screen=None),
         "not a model file of isic_screen",
     ),
-    "future format": (lambda data: _with_facts(data, format_version=99), "format version 99.*reads up to 8"),
+    "future format": (lambda data: _with_facts(data, format_version=99), "format version 99.*reads up to 9"),
     "facts no JSON": (lambda data: _with_metadata(data, isic_screen="{"), "facts about the model cannot be used"),
     "a fact missing": (lambda data: _with_facts(data, calibration=None), "missing or unknown: calibration"),
     "a fact too many": (lambda data: _with_facts(data, mood="good"), "missing or unknown: mood"),
@@ -113,6 +141,10 @@ BROKEN = {
     "no melanoma": (lambda data: _with_table(data, [0]), "threshold table holds no melanoma; evaluate on"),
     "melanomas alone": (lambda data: _with_table(data, [1]), "threshold table holds no image without melanoma;"),
     "a table for nobody": (lambda data: _with_table(data, [0, 1], prevalence=0), "prevalence of the threshold table"),
+    "no melanoma of other cameras": (
+        lambda data: _with_facts(data, other_cameras=asdict(ThresholdTable.from_predictions([0.1], [0], 0.018))),
+        "threshold table of other cameras holds no melanoma",
+    ),
     "another backbone": (lambda data: _with_facts(data, backbone="resnet18"), "tensors do not fit resnet18"),
     "a network of gigabytes": (
         lambda data: _with_facts(data, backbone="vit_giant_patch14_224"),

@@ -17,6 +17,7 @@ from isic_screen.network import InputSpec
 from isic_screen.operating_point import OperatingPoint, ThresholdTable, restate
 from isic_screen.quality import assess
 from isic_screen.screener import Screening
+from isic_screen.ui.consequences import other_cameras
 from isic_screen.ui.heat_words import heat_caption, heat_title
 from isic_screen.ui.numbers import against, percent
 from isic_screen.ui.pdf import Context, case_pdf
@@ -74,7 +75,7 @@ def _case(
     **options: tuple[float, float],
 ) -> bytes:
     screening, model = screening or _screening(), model or _model()
-    point = model.facts.threshold_table.at(threshold)
+    point = model.facts.operating_point(threshold)
     return case_pdf(
         photo or lesion(0, size=(400, 300)),
         screening,
@@ -102,6 +103,17 @@ def _said(pdf: bytes, page: int = 0) -> str:
 def _says(pdf: bytes, *sentences: str) -> bool:
     said = _said(pdf)
     return all(_packed(sentence) in said for sentence in sentences)
+
+
+@pytest.mark.parametrize("language", LANGUAGES, ids=lambda language: language.LANGUAGE)
+def test_a_case_says_what_is_left_without_the_camera(language, bundled_model):
+    model = replace(bundled_model, network=None)
+    pdf = _case(model=model, language=language, prevalence=0.004, threshold=model.facts.default_threshold)
+    sentence = other_cameras(model.facts.operating_point(model.facts.default_threshold).restated(0.004), language)
+    assert len(sentence) > 200
+    assert _says(pdf, without_markup(sentence), language.RESTATED.format(prevalence=percent(0.018, language)))
+    assert len(PdfReader(io.BytesIO(pdf)).pages) == 1
+    assert not _says(_case(language=language), without_markup(sentence)[:60])
 
 
 @pytest.mark.parametrize("language", LANGUAGES, ids=lambda language: language.LANGUAGE)

@@ -155,6 +155,26 @@ def test_a_typed_prevalence_is_always_a_possible_one(typed, share):
         assert share_of(typed, 0.018) == 0.018  # exactly: nothing is restated
 
 
+@pytest.mark.parametrize("language", [texts, German()], ids=["en", "de"])
+def test_what_is_left_without_the_camera_is_said_beside_all_that_was_counted(table, language):
+    others = ThresholdTable.from_predictions([0.005, 0.01, 0.02, 0.03], [0, 1, 0, 1], 0.018).at(0.015)
+    point = replace(table.at(0.015), other_cameras=others).restated(0.1)
+    told = text_of(consequences(point, table, "", language))
+    people = People.of(others.restated(0.1).per_1000, language)
+    sentence = language.OTHER_CAMERAS.format(
+        positives=2,
+        negatives=2,
+        sensitivity=percent(0.5, language),
+        specificity=percent(0.5, language),
+        found=people.found,
+        missed=people.missed,
+        recalled=people.recalled,
+    )
+    assert (people.found, people.recalled) == ("50", "450")
+    assert text_of(sentence) in told
+    assert 'class="elsewhere"' not in consequences(table.at(0.015), table, "", language)
+
+
 def test_consequences_are_the_operating_points(table):
     point = table.at(table.threshold_for_sensitivity(0.9))
     html = consequences(point, table, "5-fold <test>", texts)

@@ -62,24 +62,16 @@ def threshold_table(model: Model) -> str:
 
 def threshold_table_without_camera(model: Model) -> str:
     """The same on the photos of other cameras than the one that nearly gives the class away."""
-    facts, found = model.facts, result_of("without_camera")
-    points = {
-        name: OperatingPoint(
-            threshold,
-            sensitivity=Proportion(**found["thresholds"][name]["without"]["sensitivity"]),
-            specificity=Proportion(**found["thresholds"][name]["without"]["specificity"]),
-            prevalence=facts.prevalence,
-        )
-        for name, threshold in facts.operating_points.items()
-    }
-    melanomas = found["melanomas_of_the_camera"]
-    benign = found["photos_of_the_camera"] - melanomas
-    counted = facts.threshold_table
+    counted, others = model.facts.threshold_table, model.facts.other_cameras
+    if others is None:
+        return ""
+    points = {name: others.at(threshold) for name, threshold in model.facts.operating_points.items()}
+    melanomas, benign = counted.positives - others.positives, counted.negatives - others.negatives
     return (
         f"{benign} of the {counted.negatives} benign photos behind these figures, but only {melanomas} of the "
         f"{counted.positives} melanomas, have one camera's size, 6000 x 4000. In a clinic the camera does not predict the "
-        "diagnosis, so expect a specificity closer to that of the same thresholds on the other photos (`python -m "
-        f"benchmarks.without_camera`):\n\n{_thresholds(points)}"
+        "diagnosis, so expect a specificity closer to that of the same thresholds on the other photos:\n\n"
+        f"{_thresholds(points)}"
     )
 
 
@@ -95,7 +87,8 @@ def skin_tones_line() -> str:
     return (
         f"Subgroups differ in how many of their photos have the camera's size of 6000 x 4000 pixels, and a difference "
         f"between subgroups can come from the camera. Specificity at the threshold for {percent(DEFAULT_SENSITIVITY)} "
-        f"sensitivity by skin tone: {of('all')}; without that camera: {of('without')}. Too few photos show other tones."
+        f"sensitivity by skin tone: {of('all')}; without that camera: {of('without')}. Too few photos show other tones. "
+        "(`python -m benchmarks.without_camera`)"
     )
 
 

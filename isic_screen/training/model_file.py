@@ -7,12 +7,14 @@ from typing import Any
 import pandas as pd
 
 from isic_screen.artifact import ModelFacts, save_model
-from isic_screen.calibration import cross_fitted, fit_platt
+from isic_screen.calibration import Calibration, cross_fitted, fit_platt
 from isic_screen.data.tables import DataSet
 from isic_screen.errors import TrainingError
+from isic_screen.evaluation.camera_probe import of_camera
 from isic_screen.evaluation.contact_sheet import save_worst
 from isic_screen.evaluation.report import write_report
 from isic_screen.evaluation.sharpness import with_sharpness
+from isic_screen.evaluation.subgroups import MIN_OF_CLASS
 from isic_screen.network import ScreenNet
 from isic_screen.novelty import Novelty
 from isic_screen.operating_point import DEFAULT_SENSITIVITY, SENSITIVITY_TARGETS, ThresholdTable
@@ -53,7 +55,7 @@ def finish(trained: Trained, data: DataSet, recipe: Recipe, about: dict[str, Any
             f"The scores on held-out images cannot be calibrated ({error}): the model has not learnt to tell "
             "melanomas. Train on more images, or for longer."
         ) from error
-    table = ThresholdTable.from_predictions(calibration.probability(logits), targets, recipe.prevalence)
+    table = ThresholdTable.from_predictions(calibration.probability(logits), targets, calibration.prevalence)
     points = {f"{target:.2f}": table.threshold_for_sensitivity(target) for target in SENSITIVITY_TARGETS}
     notes = ["The shipped thresholds were chosen on these same held-out predictions."]
     if trained.leak:
@@ -92,12 +94,23 @@ def finish(trained: Trained, data: DataSet, recipe: Recipe, about: dict[str, Any
         default_threshold=default_threshold,
         training=training,
         metrics={"basis": basis, **metrics},
+        other_cameras=_other_cameras(reference, calibration),
         **about,
     )
     # Those as well that only chose an epoch or were calibrated on.
     seen = SeenPhotos.of(data.rows["image_id"].tolist(), data.rows["path"].tolist())
     save_model(out / MODEL_FILE, trained.network, facts, trained.novelty, seen, bits=setting.bits)
     say(f"Wrote {out / MODEL_FILE}")
+
+
+def _other_cameras(reference: pd.DataFrame, calibration: Calibration) -> ThresholdTable | None:
+    """The counts without the originals of CAMERA_SIZE; None where there are none, or too few others of a class."""
+    of_size = of_camera(reference)
+    others = reference[~of_size]
+    if not of_size.any() or min((others["target"] == kind).sum() for kind in (0, 1)) < MIN_OF_CLASS:
+        return None
+    probabilities = calibration.probability(others["logit"])
+    return ThresholdTable.from_predictions(probabilities, others["target"], calibration.prevalence)
 
 
 def _reference(held_out: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:

@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from isic_screen.errors import PhotoError
-from isic_screen.operating_point import out_of_range
+from isic_screen.operating_point import OperatingPoint, out_of_range
 from isic_screen.photo import open_photo
 from isic_screen.screener import Screener, Screening
 from isic_screen.ui import batch
@@ -79,7 +79,9 @@ class Api:
 
         `threshold` is a probability on the scale of `/screen`, which holds at `threshold_prevalence`, the model file's;
         without it the model's own. Without `prevalence` the model file's: another one changes the counts of people,
-        not the threshold or its scale. `error` says what was out of range.
+        not the threshold or its scale. `other_cameras` holds `sensitivity`, `specificity` and `per_1000` without the
+        photos of one camera that took almost no melanoma, or null; where the camera says nothing of the diagnosis,
+        expect figures nearer to these. `error` says what was out of range.
         """
         facts = self.screener.facts
         chosen = self._threshold(threshold)
@@ -88,14 +90,14 @@ class Api:
         stated = facts.prevalence if prevalence is None else prevalence
         if not 0 < stated < 1:
             return {"error": f"A prevalence must lie between 0 and 1, not {stated:g}."}
-        point = replace(facts.threshold_table.at(chosen), prevalence=stated)
+        point = replace(facts.operating_point(chosen), prevalence=stated)
+        others = point.other_cameras and replace(point.other_cameras, prevalence=stated)
         return {
             "threshold": chosen,
             "threshold_prevalence": facts.prevalence,
             "prevalence": stated,
-            "sensitivity": asdict(point.sensitivity),
-            "specificity": asdict(point.specificity),
-            "per_1000": asdict(point.per_1000) if point.per_1000 else None,
+            **_counted(point),
+            "other_cameras": others and _counted(others),
             "ppv": point.ppv,
             "npv": point.npv,
             "number_needed_to_refer": point.number_needed_to_refer,
@@ -103,9 +105,9 @@ class Api:
         }
 
     def model(self) -> dict[str, Any]:
-        """What the model file says about itself, as JSON; the threshold table is behind `/operating_point`."""
+        """What the model file says about itself, as JSON; its threshold tables are behind `/operating_point`."""
         facts = asdict(self.screener.facts)
-        del facts["threshold_table"]
+        del facts["threshold_table"], facts["other_cameras"]
         return {**facts, "sha256": self.screener.model.sha256}
 
     def _threshold(self, given: float | None) -> float:
@@ -118,6 +120,14 @@ class Api:
             "threshold": threshold,
             "model": f"{facts.name} {facts.version}, SHA-256 {self.screener.model.sha256}",
         }
+
+
+def _counted(point: OperatingPoint) -> dict[str, Any]:
+    return {
+        "sensitivity": asdict(point.sensitivity),
+        "specificity": asdict(point.specificity),
+        "per_1000": asdict(point.per_1000) if point.per_1000 else None,
+    }
 
 
 def _told(found: Screening | PhotoError, threshold: float) -> dict[str, Any]:

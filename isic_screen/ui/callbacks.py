@@ -167,7 +167,7 @@ class Callbacks:
 
     def point(self, threshold: float) -> OperatingPoint:
         """What a threshold means, at the model file's prevalence."""
-        return self.screener.facts.threshold_table.at(threshold)
+        return self.screener.facts.operating_point(threshold)
 
     def threshold_for(self, sensitivity_percent: float) -> float:
         """The threshold that catches at least this percentage of melanomas."""

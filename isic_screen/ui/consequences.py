@@ -52,11 +52,31 @@ def consequences(point: OperatingPoint, table: ThresholdTable, basis: str, texts
         basis=escape(basis),
         prevalence=percent(point.prevalence, texts),
     )
+    others = other_cameras(point, texts)
+    elsewhere = f'<p class="elsewhere">{others}</p>' if others else ""
     stated = percent(table.prevalence, texts)
     restated = "" if point.prevalence == table.prevalence else " " + texts.RESTATED.format(prevalence=stated)
     return (
         f'<div class="card consequences"><p class="sentence">{sentence}</p>{_dots(counts, people, texts)}'
-        f'<div class="tiles">{"".join(tiles)}</div><p class="small">{evidence}{restated}</p></div>'
+        f'<div class="tiles">{"".join(tiles)}</div>{elsewhere}<p class="small">{evidence}{restated}</p></div>'
+    )
+
+
+def other_cameras(point: OperatingPoint, texts: Texts) -> str:
+    """Sentences on what is left without the camera that nearly gives the class away, bold words in HTML; "" if not
+    known."""
+    others = point.other_cameras
+    if others is None or (counts := others.per_1000) is None:
+        return ""
+    people = People.of(counts, texts)
+    return texts.OTHER_CAMERAS.format(
+        positives=others.sensitivity.total,
+        negatives=others.specificity.total,
+        sensitivity=_share(others.sensitivity.value, texts),
+        specificity=_share(others.specificity.value, texts),
+        found=people.found,
+        missed=people.missed,
+        recalled=people.recalled,
     )
 
 

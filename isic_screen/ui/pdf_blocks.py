@@ -5,6 +5,7 @@ from datetime import date
 
 from isic_screen.artifact import Model
 from isic_screen.operating_point import OperatingPoint, Per1000, Proportion
+from isic_screen.ui.consequences import other_cameras
 from isic_screen.ui.numbers import People, localised, people, percent
 from isic_screen.ui.pdf_sheet import BOTTOM, INK, LEFT, QUIET, TOP, WIDTH, Sheet, height
 from isic_screen.ui.texts import Texts
@@ -44,7 +45,7 @@ def meaning(sheet: Sheet, y: float, point: OperatingPoint, model: Model, texts: 
     _rates(sheet, LEFT, y, across, point, texts)
     _people_table(sheet, LEFT + across + 7, y, WIDTH - across - 7, counts, texts)
     y += 4 * _ROW + 1.2
-    return sheet.put(LEFT, y, _evidence(point, model, texts), WIDTH, FINE, lines=4, colour=QUIET)
+    return sheet.put(LEFT, y, _evidence(point, model, texts), WIDTH, FINE, lines=6, colour=QUIET)
 
 
 def _rates(sheet: Sheet, x: float, y: float, width: float, point: OperatingPoint, texts: Texts) -> None:
@@ -111,6 +112,8 @@ def _evidence(point: OperatingPoint, model: Model, texts: Texts) -> str:
         basis=model.facts.metrics.get("basis") or texts.NOT_STATED,
         prevalence=percent(point.prevalence, texts),
     )
+    if others := other_cameras(point, texts):
+        evidence = f"{without_markup(others)} {evidence}"
     if point.prevalence == table.prevalence:
         return evidence
     return f"{evidence} {texts.RESTATED.format(prevalence=percent(table.prevalence, texts))}"

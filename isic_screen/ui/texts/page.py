@@ -128,6 +128,12 @@ class PageTexts:
         "Another prevalence than the model's {prevalence} is arithmetic (Bayes' rule): it holds if your patients' "
         "melanomas, and their other lesions, are as easy or hard to tell as those counted."
     )
+    OTHER_CAMERAS = (
+        "<b>Without one camera, which took almost only lesions that are no melanomas,</b> {positives} melanomas and "
+        "{negatives} others are left: sensitivity {sensitivity}, specificity {specificity}; of 1,000 people {found} "
+        "found, {missed} missed, <b>{recalled} healthy recalled</b>. Where the camera says nothing of the diagnosis, "
+        "expect figures nearer to these."
+    )
     EVIDENCE = (
         "Counted on {positives} melanomas and {negatives} other images of people new to the network that was judged "
         "({basis}), restated for a prevalence of {prevalence}. “Healthy” means without melanoma; other skin cancers "

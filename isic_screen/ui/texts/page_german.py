@@ -137,6 +137,12 @@ class GermanPageTexts(PageTexts):
         "Melanome Ihrer Patienten, und ihre anderen Läsionen, so leicht oder schwer zu erkennen sind wie die "
         "gezählten."
     )
+    OTHER_CAMERAS = (
+        "<b>Ohne eine Kamera, die fast nur Läsionen ohne Melanom aufnahm,</b> bleiben {positives} Melanome und "
+        "{negatives} andere: Sensitivität {sensitivity}, Spezifität {specificity}; von 1.000 Personen {found} "
+        "gefunden, {missed} übersehen, <b>{recalled} gesund, aber einbestellt</b>. Wo die Kamera nichts über die "
+        "Diagnose sagt, ist eher damit zu rechnen."
+    )
     EVIDENCE = (
         "Gezählt an {positives} Melanomen und {negatives} anderen Bildern von Personen, die dem beurteilten Netz neu "
         "waren ({basis}), umgerechnet auf eine Prävalenz von {prevalence}. „Gesund“ heißt ohne Melanom; anderer "
