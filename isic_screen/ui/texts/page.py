@@ -129,10 +129,10 @@ class PageTexts:
         "melanomas, and their other lesions, are as easy or hard to tell as those counted."
     )
     OTHER_CAMERAS = (
-        "<b>Without one camera, which took almost only lesions that are no melanomas,</b> {positives} melanomas and "
-        "{negatives} others are left: sensitivity {sensitivity}, specificity {specificity}; of 1,000 people {found} "
-        "found, {missed} missed, <b>{recalled} healthy recalled</b>. Where the camera says nothing of the diagnosis, "
-        "expect figures nearer to these."
+        "<b>Without one camera's photos: {recalled} healthy people recalled</b>, {found} melanomas found, {missed} "
+        "missed per 1,000 (sensitivity {sensitivity}, specificity {specificity}; {positives} melanomas, {negatives} "
+        "others). That camera took almost only benign lesions, and the model can recognise it. Where the camera says "
+        "nothing about the diagnosis, expect figures nearer to these."
     )
     EVIDENCE = (
         "Counted on {positives} melanomas and {negatives} other images of people new to the network that was judged "

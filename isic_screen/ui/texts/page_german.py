@@ -138,10 +138,10 @@ class GermanPageTexts(PageTexts):
         "gezählten."
     )
     OTHER_CAMERAS = (
-        "<b>Ohne eine Kamera, die fast nur Läsionen ohne Melanom aufnahm,</b> bleiben {positives} Melanome und "
-        "{negatives} andere: Sensitivität {sensitivity}, Spezifität {specificity}; von 1.000 Personen {found} "
-        "gefunden, {missed} übersehen, <b>{recalled} gesund, aber einbestellt</b>. Wo die Kamera nichts über die "
-        "Diagnose sagt, ist eher damit zu rechnen."
+        "<b>Ohne die Fotos einer Kamera: {recalled} Gesunde einbestellt</b>, {found} Melanome gefunden, {missed} "
+        "übersehen je 1.000 Personen (Sensitivität {sensitivity}, Spezifität {specificity}; {positives} Melanome, "
+        "{negatives} andere). Diese Kamera nahm fast nur gutartige Läsionen auf, und das Modell kann sie erkennen. Wo "
+        "die Kamera nichts über die Diagnose sagt, ist eher mit diesen Zahlen zu rechnen."
     )
     EVIDENCE = (
         "Gezählt an {positives} Melanomen und {negatives} anderen Bildern von Personen, die dem beurteilten Netz neu "
