@@ -88,10 +88,18 @@ def test_a_tall_photo_and_its_heat_map_fit_on_the_screen_and_on_one_another(open
     page.set_input_files("#photo input[type=file]", str(tmp_path / "tall.jpg"))
     expect(page.locator("#answer .figure")).not_to_have_text(before)
     expect(page.locator("#heat .pictures")).to_have_attribute("style", re.compile(r"0\.11"))  # the map of this photo
-    photo, layer = (box.bounding_box() for box in page.locator("#heat .pictures img").all())
+    photo, layer = page.wait_for_function(_BOTH_DRAWN).json_value()
     assert photo == layer
     assert 400 < photo["height"] <= 900
     assert photo["width"] / photo["height"] == pytest.approx(200 / 1800, rel=0.02)
+
+
+# The places of both at one moment, as Gradio may put in the same pictures once more.
+_BOTH_DRAWN = """() => {
+  const pictures = [...document.querySelectorAll("#heat .pictures img")];
+  const drawn = pictures.length === 2 && pictures.every((picture) => picture.complete && picture.clientHeight > 0);
+  return drawn && pictures.map((picture) => picture.getBoundingClientRect().toJSON());
+}"""
 
 
 def _packed(text: str) -> str:

@@ -31,9 +31,32 @@ def restarted(address: str) -> Iterator[OneAddress]:
         yield opened
 
 
+# What the page asks the server of, and when the last answer came; the heartbeat and the queue are asked without end.
+_COUNT_REQUESTS = """(() => {
+  const ask = window.fetch;
+  window.asked = { open: 0, last: performance.now() };
+  window.fetch = async (...given) => {
+    window.asked.open += 1;
+    try {
+      return await ask(...given);
+    } finally {
+      window.asked.open -= 1;
+      window.asked.last = performance.now();
+    }
+  };
+})()"""
+_NOTHING_OPEN = "() => window.asked.open === 0 && performance.now() - window.asked.last > 700"
+
+
+def _at_rest(page: Page) -> None:
+    """Until the page asks for nothing: what is still on its way would find the other server."""
+    page.wait_for_function(_NOTHING_OPEN)
+
+
 def _opened(browser: Browser, address: str) -> Page:
     page = browser.new_context().new_page()
     page.set_default_timeout(PATIENCE_MS)
+    page.add_init_script(_COUNT_REQUESTS)
     page.goto(address)
     page.wait_for_selector("#photo input[type=file]", state="attached")
     return page
@@ -50,6 +73,8 @@ def test_what_is_shown_of_before_says_what_to_do(browser: Browser, restarted: On
     open_batch(many, [EXAMPLE])
     expect(many.locator("#batch-progress")).to_have_text(texts.BATCH_DONE_ONE)
     expect(many.locator("#batch-csv")).to_be_visible()
+    for each in (page, empty, many):
+        _at_rest(each)
 
     restarted.exchange(second.result())
     page.fill("#prevalence input", "5")
@@ -97,6 +122,7 @@ def test_a_batch_of_before_asks_for_its_photos(browser: Browser, restarted: OneA
     many = _opened(browser, restarted.address)
     open_batch(many, [EXAMPLE])
     expect(many.locator("#batch-progress")).to_have_text(texts.BATCH_DONE_ONE)
+    _at_rest(many)
     restarted.exchange(second.result())
     tell(many)
     expect(many.locator("#batch-progress")).to_have_text(texts.BATCH_FORGOTTEN)
