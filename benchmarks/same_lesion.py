@@ -11,10 +11,8 @@ shipped model's held-out scores (assets/held_out/shipped.csv.gz) is taken with a
 partner in another fold. Writes benchmarks/results/same_lesion.json.
 """
 
-import argparse
 from collections.abc import Iterable
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -23,9 +21,9 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.measure import ROOT, run, write_result
+from benchmarks.held_out import rows_given
+from benchmarks.measure import run, write_result
 from isic_screen.artifact import load_model
-from isic_screen.data.tables import read_sources
 from isic_screen.engine import engine_of
 from isic_screen.evaluation.ablation import compare
 from isic_screen.photo import open_photo
@@ -40,11 +38,7 @@ _AT_ONCE = 64
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", action="append", required=True, type=Path, metavar="DIR", help="repeat for several")
-    rows = read_sources(parser.parse_args().data).rows
-    scores = pd.read_csv(ROOT / "assets" / "held_out" / "shipped.csv.gz", dtype={"image_id": str})
-    rows = rows.merge(scores[["source", "image_id", "fold"]], on=["source", "image_id"], validate="one_to_one")
+    rows = rows_given(__doc__)
     found = [(one, two, matches) for one, two, matches in _matched(rows, _neighbours(rows)) if matches >= MATCHES]
     torn = {at for one, two, _ in found if rows["fold"][one] != rows["fold"][two] for at in (one, two)}
     without = rows.drop(index=list(torn))
@@ -63,8 +57,8 @@ def main() -> None:
         "photos_with_a_partner_in_another_fold": {
             str(source): len(part) for source, part in rows.loc[sorted(torn)].groupby("source")
         },
-        "auc": compare({"shipped": scores}, rows, against={})["shipped"]["auc"],
-        "auc_without_them": compare({"shipped": scores}, without, against={})["shipped"]["auc"],
+        "auc": compare({"shipped": rows}, rows, against={})["shipped"]["auc"],
+        "auc_without_them": compare({"shipped": rows}, without, against={})["shipped"]["auc"],
     }
     write_result("same_lesion", result)
 

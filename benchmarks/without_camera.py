@@ -9,17 +9,15 @@ default one, with and without that camera. (The same of all people is in the mod
 benchmarks/results/without_camera.json.
 """
 
-import argparse
 from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from benchmarks.measure import ROOT, run, write_result
+from benchmarks.held_out import rows_given
+from benchmarks.measure import run, write_result
 from isic_screen.artifact import ModelFacts, load_model
-from isic_screen.data.tables import read_sources
 from isic_screen.evaluation.camera_probe import of_camera
 from isic_screen.evaluation.subgroups import MIN_OF_CLASS, subgroups
 from isic_screen.operating_point import ThresholdTable
@@ -29,11 +27,7 @@ _KEPT = "{:.6g}"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", action="append", required=True, type=Path, metavar="DIR", help="repeat for several")
-    rows = read_sources(parser.parse_args().data).rows
-    scores = pd.read_csv(ROOT / "assets" / "held_out" / "shipped.csv.gz", dtype={"image_id": str})
-    rows = rows.merge(scores[["source", "image_id", "logit"]], on=["source", "image_id"], validate="one_to_one")
+    rows = rows_given(__doc__)
     write_result("without_camera", compared(rows, load_model().facts))
 
 

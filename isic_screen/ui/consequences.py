@@ -18,7 +18,7 @@ _LOWER = TOP + PANEL + GAP
 _HEIGHT = _LOWER + PANEL + BOTTOM
 _SAMPLES = 160
 _LEAST_TICK_GAP = 46
-LEAST_DRAWN = 1e-6
+_LEAST_DRAWN = 1e-6
 """The lowest threshold that the plot, whose scale is logarithmic, begins at."""
 LEAST_FOUND = 0.05
 """Precision is drawn while this share of the melanomas is found; beyond, it rests on a handful of images."""
@@ -183,7 +183,7 @@ class ThresholdPlot:
     @staticmethod
     def _range(table: ThresholdTable) -> tuple[float, float]:
         """From where recall has only just left 100 % to the highest score."""
-        low = max(table.threshold_for_sensitivity(1.0) / 2, LEAST_DRAWN)
+        low = max(table.threshold_for_sensitivity(1.0) / 2, _LEAST_DRAWN)
         return low, max(table.thresholds[-1], low * 10)
 
     def _x(self, threshold: float) -> float:

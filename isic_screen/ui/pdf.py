@@ -113,7 +113,7 @@ def _context(sheet: Sheet, y: float, context: Context, texts: Texts) -> float:
     said = texts.PDF_CONTEXT
     if any(map(sheet.lacks, (*(typed for _, typed, _ in fields), context.note))):
         said = f"{said} {texts.PDF_LACKING}"
-    return sheet.put(LEFT, y + 8, said, WIDTH, FINE, least=4, colour=QUIET)
+    return sheet.put(LEFT, y + 8, said, WIDTH, FINE, lines=2, least=5, colour=QUIET)
 
 
 def _pictures(
