@@ -3,57 +3,29 @@
 import io
 import re
 from dataclasses import replace
-from datetime import date
 
 import numpy as np
 import pytest
 from PIL import Image
 from pypdf import PdfReader
 
-from isic_screen.artifact import Model, ModelFacts
-from isic_screen.calibration import Calibration
+from isic_screen.artifact import Model
 from isic_screen.explain import METHODS
-from isic_screen.network import InputSpec
-from isic_screen.operating_point import OperatingPoint, ThresholdTable, restate
+from isic_screen.operating_point import restate
 from isic_screen.quality import assess
 from isic_screen.screener import Screening
 from isic_screen.ui.consequences import other_cameras
 from isic_screen.ui.heat_words import heat_caption, heat_title
 from isic_screen.ui.numbers import against, percent
 from isic_screen.ui.pdf import Context, case_pdf
-from isic_screen.ui.pdf_batch import BatchRow, batch_pdf
 from isic_screen.ui.pdf_blocks import without_markup
 from isic_screen.ui.pdf_sheet import BOTTOM, TOP, Sheet, _in_visual_order, height
 from isic_screen.ui.texts import LANGUAGES, Texts
 from tests.conftest import lesion
+from tests.printed import HOSTILE, ON, SHA, example_model, packed, says, text_on, texts
 
-ON = date(2026, 11, 23)
-SHA = "0123456789abcdef" * 4
 POINT_OF_MM = 72 / 25.4
 BLURRED = "blurred (hold the dermoscope still, focus, and take it again)"
-texts = LANGUAGES[0]
-
-
-def _model(**changes: object) -> Model:
-    facts = ModelFacts(
-        name="example",
-        version="7.1",
-        backbone="none",
-        hidden=1,
-        dropout=0.0,
-        input=InputSpec(224, (0.5,) * 3, (0.5,) * 3, "bicubic"),
-        calibration=Calibration(1.0, 0.0, 0.5),
-        threshold_table=ThresholdTable((0.01, 0.03, 0.2), (60, 57, 20), (90, 31, 2), 60, 91, 0.018),
-        operating_points={"0.95": 0.03},
-        default_threshold=0.03,
-        training={},
-        metrics={"basis": "five folds by patient"},
-        intended_use="For those who look closely.",
-        limits=("Knows moles.", "Knows no nails."),
-        licence="none",
-        citation="none",
-    )
-    return Model(None, replace(facts, **changes), SHA)  # type: ignore[arg-type]
 
 
 def _screening(probability: float = 0.25, verdict: str = "fit", reasons: tuple[str, ...] = ()) -> Screening:
@@ -74,7 +46,7 @@ def _case(
     method: str = METHODS[0],
     **options: tuple[float, float],
 ) -> bytes:
-    screening, model = screening or _screening(), model or _model()
+    screening, model = screening or _screening(), model or example_model()
     point = model.facts.operating_point(threshold)
     return case_pdf(
         photo or lesion(0, size=(400, 300)),
@@ -91,29 +63,15 @@ def _case(
     )
 
 
-def _packed(text: str) -> str:
-    """Text without white space: where lines break is the layout's affair."""
-    return re.sub(r"\s+", "", text)
-
-
-def _said(pdf: bytes, page: int = 0) -> str:
-    return _packed(PdfReader(io.BytesIO(pdf)).pages[page].extract_text())
-
-
-def _says(pdf: bytes, *sentences: str) -> bool:
-    said = _said(pdf)
-    return all(_packed(sentence) in said for sentence in sentences)
-
-
 @pytest.mark.parametrize("language", LANGUAGES, ids=lambda language: language.LANGUAGE)
 def test_a_case_says_what_is_left_without_the_camera(language, bundled_model):
     model = replace(bundled_model, network=None)
     pdf = _case(model=model, language=language, prevalence=0.004, threshold=model.facts.default_threshold)
     sentence = other_cameras(model.facts.operating_point(model.facts.default_threshold).restated(0.004), language)
     assert len(sentence) > 200
-    assert _says(pdf, without_markup(sentence), language.RESTATED.format(prevalence=percent(0.018, language)))
+    assert says(pdf, without_markup(sentence), language.RESTATED.format(prevalence=percent(0.018, language)))
     assert len(PdfReader(io.BytesIO(pdf)).pages) == 1
-    assert not _says(_case(language=language), without_markup(sentence)[:60])
+    assert not says(_case(language=language), without_markup(sentence)[:60])
 
 
 @pytest.mark.parametrize("language", LANGUAGES, ids=lambda language: language.LANGUAGE)
@@ -123,7 +81,7 @@ def test_a_case_says_everything_on_one_page(language):
     assert len(PdfReader(io.BytesIO(pdf)).pages) == 1
     assert len(pdf) < 600_000
     shown = {"threshold": percent(0.03, language), "prevalence": percent(0.018, language)}
-    assert _says(
+    assert says(
         pdf,
         language.PDF_TITLE,
         "2026-11-23",
@@ -153,92 +111,76 @@ def test_a_case_says_everything_on_one_page(language):
 
 
 def test_the_table_counts_what_the_operating_point_does():
-    point = _model().facts.threshold_table.at(0.03)
+    point = example_model().facts.threshold_table.at(0.03)
     counts = point.per_1000
     assert counts is not None
     said = _case()
-    assert _says(said, percent(57 / 60, texts), percent(60 / 91, texts))
-    assert _says(said, percent(point.ppv, texts), percent(point.npv, texts))
-    assert _says(said, f"{counts.found:.1f}", f"{counts.recalled_healthy:.0f}", f"{counts.flagged:.0f}", "1,000")
-    assert f"{100 * point.sensitivity.low:.1f}to{100 * point.sensitivity.high:.1f}" in _said(said)
+    assert says(said, percent(57 / 60, texts), percent(60 / 91, texts))
+    assert says(said, percent(point.ppv, texts), percent(point.npv, texts))
+    assert says(said, f"{counts.found:.1f}", f"{counts.recalled_healthy:.0f}", f"{counts.flagged:.0f}", "1,000")
+    assert f"{100 * point.sensitivity.low:.1f}to{100 * point.sensitivity.high:.1f}" in text_on(said)
 
 
 def test_below_the_threshold_is_said_in_words_and_is_no_all_clear():
     pdf = _case(_screening(0.0299))
     threshold, (probability,) = against(0.03, [0.0299], texts)
     assert threshold != probability
-    assert _says(pdf, texts.BELOW_WHY.format(threshold=threshold), texts.SCALE_THRESHOLD.format(threshold=threshold))
-    assert _said(pdf).count(_packed(probability)) == 2  # the figure, and its place on the scale
-    assert not _says(pdf, texts.REFER_WHY.format(threshold=percent(0.03, texts)))
-    assert _says(_case(_screening(0.03)), texts.REFER_WHY.format(threshold=percent(0.03, texts)))
+    assert says(pdf, texts.BELOW_WHY.format(threshold=threshold), texts.SCALE_THRESHOLD.format(threshold=threshold))
+    assert text_on(pdf).count(packed(probability)) == 2  # the figure, and its place on the scale
+    assert not says(pdf, texts.REFER_WHY.format(threshold=percent(0.03, texts)))
+    assert says(_case(_screening(0.03)), texts.REFER_WHY.format(threshold=percent(0.03, texts)))
 
 
 def test_another_prevalence_restates_all_and_says_that_it_is_arithmetic():
     pdf = _case(prevalence=0.05)
-    assert _says(pdf, percent(restate(0.25, 0.018, 0.05), texts), percent(restate(0.03, 0.018, 0.05), texts))
+    assert says(pdf, percent(restate(0.25, 0.018, 0.05), texts), percent(restate(0.03, 0.018, 0.05), texts))
     restated = texts.RESTATED.format(prevalence=percent(0.018, texts))
-    assert _says(pdf, restated)
-    assert not _says(_case(), restated)
+    assert says(pdf, restated)
+    assert not says(_case(), restated)
 
 
 def test_an_unfit_photo_gets_reasons_and_neither_probability_nor_heat_map():
     reason = "without colours (the model needs a colour dermoscopy photo)"
     pdf = _case(_screening(0.25, "unfit", (reason,)), Context(label="K-17"), spread=(0.01, 0.3))
-    assert _says(pdf, texts.PDF_NO_PROBABILITY, texts.PHOTO_UNFIT, reason, texts.UNFIT_ADVICE, "K-17", SHA)
-    said = _said(pdf)
+    assert says(pdf, texts.PDF_NO_PROBABILITY, texts.PHOTO_UNFIT, reason, texts.UNFIT_ADVICE, "K-17", SHA)
+    said = text_on(pdf)
     assert "%" not in said
-    assert _packed(texts.REFER_WHY[:20]) not in said
+    assert packed(texts.REFER_WHY[:20]) not in said
     assert len(PdfReader(io.BytesIO(pdf)).pages[0].images) == 1
 
 
 def test_a_doubtful_photo_says_why_in_the_language():
     german = LANGUAGES[1]
     pdf = _case(_screening(0.25, "doubtful", (BLURRED,)), language=german)
-    assert _says(pdf, german.PHOTO_DOUBTFUL, german.reason(BLURRED), percent(0.25, german))
+    assert says(pdf, german.PHOTO_DOUBTFUL, german.reason(BLURRED), percent(0.25, german))
 
 
 def test_borderline_is_said_where_the_turns_of_the_photo_disagree():
     sentence = texts.BORDERLINE.format(low=percent(0.01, texts), high=percent(0.3, texts))
-    assert _says(_case(spread=(0.01, 0.3)), sentence)
-    assert not _says(_case(spread=(0.03, 0.3)), "Borderline")
-    assert not _says(_case(spread=(0.01, 0.0299)), "Borderline")
+    assert says(_case(spread=(0.01, 0.3)), sentence)
+    assert not says(_case(spread=(0.03, 0.3)), "Borderline")
+    assert not says(_case(spread=(0.01, 0.0299)), "Borderline")
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_the_map_is_named_by_its_method_and_explained_by_what_that_shows(method):
     pdf = _case(method=method)
-    assert _says(pdf, heat_title(method, texts), heat_caption(method, texts))
+    assert says(pdf, heat_title(method, texts), heat_caption(method, texts))
 
 
 def test_without_evidence_there_is_a_sentence_instead_of_a_map():
     flat = replace(_screening(0.001), heat_map=np.zeros((7, 7), np.float32))
     pdf = _case(flat)
-    assert _says(pdf, texts.HEAT_EMPTY)
-    assert not _says(pdf, texts.HEAT_CAPTION)
+    assert says(pdf, texts.HEAT_EMPTY)
+    assert not says(pdf, texts.HEAT_CAPTION)
     assert len(PdfReader(io.BytesIO(pdf)).pages[0].images) == 1
     assert len(PdfReader(io.BytesIO(_case())).pages[0].images) == 3  # photo, overlay and its colours
-
-
-HOSTILE = {
-    "long": "Lorem ipsum dolor sit amet, " * 2000,
-    "unbroken": "W" * 9000,
-    "lines": "a\n" * 500,
-    "emoji": "👩🏽‍⚕️🫀" * 40,
-    "chinese": "山田太郎の左脚" * 200,
-    "hebrew and arabic": "שלום 12 مرحبا (left) " * 60,
-    "overrides": "\u202e\u2066\u200b\ufeff" * 99,
-    "control": "\x00\x07\x1b[31m\t\r\x9f" * 50,
-    "surrogate": "\ud800x",
-    "page number": "{nb} (" * 3 + "\\) <<>> endobj",
-    "private": "\ue000\U000f0000",
-    "combining": "e" + "\u0301" * 300,
-}
 
 
 @pytest.mark.parametrize("typed", HOSTILE.values(), ids=HOSTILE)
 def test_whatever_is_typed_stays_on_one_page_within_its_margins(typed):
     worst = _screening(0.25, "doubtful", (BLURRED, typed))
-    model = _model(intended_use=typed, limits=(typed,) * 3, name=typed, metrics={"basis": typed})
+    model = example_model(intended_use=typed, limits=(typed,) * 3, name=typed, metrics={"basis": typed})
     pdf = _case(worst, Context(*[typed] * 5), LANGUAGES[1], model=model, prevalence=0.05, spread=(0.001, 0.9))
     pages = PdfReader(io.BytesIO(pdf)).pages
     assert len(pages) == 1
@@ -259,22 +201,22 @@ def test_nothing_that_is_typed_into_a_field_is_cut():
     assert (len(label), len(site), len(age), len(sex)) == (80, 60, 20, 20)  # the most that the page lets in
     made = _case(context=Context(label, age, sex, site))
     for typed in (label, age, sex, site):
-        assert _says(made, typed), typed
+        assert says(made, typed), typed
 
 
 def test_a_note_that_is_cut_says_so():
     whole = "Small print. " * 90
-    assert not _says(_case(context=Context(note=whole)), texts.PDF_NOTE_CUT)
-    assert _says(_case(context=Context(note=whole)), whole)
+    assert not says(_case(context=Context(note=whole)), texts.PDF_NOTE_CUT)
+    assert says(_case(context=Context(note=whole)), whole)
     cut = _case(context=Context(note="Small print. " * 500))
-    assert _says(cut, texts.PDF_NOTE_CUT)
-    assert "…" in _said(cut)
-    assert _says(_case(context=Context(note="\u200b" * 60_000 + "hidden")), texts.PDF_NOTE_CUT)
+    assert says(cut, texts.PDF_NOTE_CUT)
+    assert "…" in text_on(cut)
+    assert says(_case(context=Context(note="\u200b" * 60_000 + "hidden")), texts.PDF_NOTE_CUT)
 
 
 def test_the_note_keeps_room_by_taking_it_from_the_pictures():
     reasons = (BLURRED, "too dark (switch the dermoscope's light on and take it again)")
-    long_limits = _model(limits=("A limit that matters to those who sign. " * 40,))
+    long_limits = example_model(limits=("A limit that matters to those who sign. " * 40,))
     crowded = _case(_screening(0.25, "doubtful", reasons), model=long_limits, prevalence=0.05, spread=(0.01, 0.9))
     places: dict[str, float] = {}
 
@@ -302,29 +244,19 @@ def test_fitted_text_keeps_within_its_width_and_room():
 
 def test_missing_characters_are_visible_and_others_are_kept():
     pdf = _case(context=Context(label="山≥–µÄß\u202f\x00Ω", note="one\r\ntwo"))
-    assert "□≥–µÄßΩ" in _said(pdf)
-    assert _says(pdf, "onetwo")
-    assert {"\u05d0", "\u05d2"} <= set(_said(_case(context=Context(label="\u05d0\u05d1\u05d2 7"))))
+    assert "□≥–µÄßΩ" in text_on(pdf)
+    assert says(pdf, "onetwo")
+    assert {"\u05d0", "\u05d2"} <= set(text_on(_case(context=Context(label="\u05d0\u05d1\u05d2 7"))))
 
 
 @pytest.mark.parametrize("language", LANGUAGES, ids=lambda language: language.LANGUAGE)
 def test_pictures_among_letters_are_named_and_boxes_explained(language):
     drawn = _case(context=Context(label="seen 👍🏽 🩺", note="5㎜, 🇩🇪 ❤️"), language=language)
-    assert _says(drawn, "seen [thumbs up sign] [stethoscope]", "5mm, DE ❤")
-    assert not _says(drawn, language.PDF_LACKING)
-    assert "□" not in _said(drawn)
-    assert _says(_case(context=Context(note="王小明"), language=language), "□□□", language.PDF_LACKING)
-    assert not _says(_case(context=Context(note="a box drawn by hand: □"), language=language), language.PDF_LACKING)
-
-
-def test_a_list_explains_the_boxes_in_its_names():
-    point = _model().facts.threshold_table.at(0.03)
-
-    def listed(name: str) -> bytes:
-        return batch_pdf([BatchRow(name, 0.2, True)], point, _model(), texts, on=ON)
-
-    assert _says(listed("王.jpg"), "□.jpg", texts.PDF_LACKING)
-    assert not _says(listed("mole.jpg"), texts.PDF_LACKING)
+    assert says(drawn, "seen [thumbs up sign] [stethoscope]", "5mm, DE ❤")
+    assert not says(drawn, language.PDF_LACKING)
+    assert "□" not in text_on(drawn)
+    assert says(_case(context=Context(note="王小明"), language=language), "□□□", language.PDF_LACKING)
+    assert not says(_case(context=Context(note="a box drawn by hand: □"), language=language), language.PDF_LACKING)
 
 
 def test_hebrew_is_set_from_the_right_and_other_text_as_it_is():
@@ -372,84 +304,3 @@ def test_every_icon_is_a_shape_of_its_own():
         assert stream is not None
         drawn.add(re.sub(rb"[\d. ]+ (rg|RG|g|G)\n", b"", stream.get_data()))
     assert len(drawn) == 5
-
-
-def _rows(count: int) -> list[BatchRow]:
-    return [
-        BatchRow(f"photo-{number:03}.jpg", share := (number * 37 % 101 + 1) / 1000, share >= 0.03, "fit")
-        for number in range(count)
-    ]
-
-
-def _batch(rows: list[BatchRow], point: OperatingPoint | None = None, language: Texts = texts) -> PdfReader:
-    model = _model()
-    point = point or model.facts.threshold_table.at(0.03)
-    return PdfReader(io.BytesIO(batch_pdf(rows, point, model, language, on=ON)))
-
-
-@pytest.mark.parametrize("language", LANGUAGES, ids=lambda language: language.LANGUAGE)
-def test_a_batch_lists_every_photo_once_the_likeliest_first(language):
-    broken = BatchRow("a-broken.jpg", None, None, "It ends too early. Export it again.")
-    rows = [broken, *_rows(90)]
-    reader = _batch(rows, language=language)
-    pages = [_packed(page.extract_text()) for page in reader.pages]
-    assert len(pages) > 2
-    for number, page in enumerate(pages, 1):
-        assert _packed(language.PDF_PAGE.format(page=number, pages=len(pages))) in page
-        assert _packed(language.PDF_COLUMN_PHOTO) in page
-    flagged = sum(bool(row.flagged) for row in rows)
-    counts = language.PDF_COUNTS.format(photos=91, referred=flagged, below=90 - flagged, unscreened=1)
-    assert _packed(counts) in pages[0]
-    assert _packed(language.PDF_MEANING.format(threshold=percent(0.03, language))) in pages[0]
-    assert SHA in pages[0]
-    listed = re.findall(r"photo-\d{3}\.jpg|a-broken\.jpg", "".join(pages))
-    probability_of = {row.name: row.probability or 0 for row in rows}
-    assert sorted(listed) == sorted(probability_of)
-    assert listed == sorted(listed, key=lambda name: (-probability_of[name], name))
-    assert listed[-1] == "a-broken.jpg"
-    assert _packed(broken.remark) in pages[-1]
-    assert _packed(language.PDF_NOT_SCREENED) in pages[-1]
-    probability = percent(max(probability_of.values()), language)
-    assert _packed(listed[0] + probability) in pages[0]
-
-
-def test_a_batch_row_says_its_answer_in_words():
-    point = _model().facts.threshold_table.at(0.03)
-    for flagged, word in ((True, texts.REFER), (False, texts.BELOW), (None, texts.PDF_NOT_SCREENED)):
-        row = BatchRow("x.jpg", None if flagged is None else 0.03, flagged)
-        table = _packed(_batch([row], point).pages[0].extract_text()).split("x.jpg")[1]
-        others = {texts.REFER, texts.BELOW, texts.PDF_NOT_SCREENED} - {word}
-        assert _packed(word) in table
-        assert not any(_packed(other) in table.split(_packed(texts.INTENDED_USE))[0] for other in others)
-
-
-def test_a_batch_tells_what_is_just_below_the_threshold_from_it():
-    point = _model().facts.threshold_table.at(0.02496)
-    rows = [BatchRow("above.jpg", 0.02498, True), BatchRow("below.jpg", 0.02491, False)]
-    said = _packed(_batch(rows, point).pages[0].extract_text())
-    threshold, written = against(0.02496, [0.02498, 0.02491], texts)
-    shown = {"threshold": threshold, "prevalence": percent(0.018, texts)}
-    assert _packed(texts.PDF_RULE.format(**shown)) in said
-    for row, probability in zip(rows, written, strict=True):
-        assert probability != threshold
-        assert _packed(row.name + probability) in said
-
-
-def test_an_empty_batch_says_so():
-    reader = _batch([])
-    assert len(reader.pages) == 1
-    assert _packed(texts.PDF_NO_PHOTOS) in _packed(reader.pages[0].extract_text())
-
-
-def test_a_batch_with_thumbnails_stays_small_and_odd_names_do_no_harm():
-    rows = []
-    for number, name in enumerate(HOSTILE.values()):
-        thumbnail = lesion(number, size=(1200, 900))
-        thumbnail.info["comment"] = b"Jane Doe"
-        rows.append(BatchRow(name, 0.5, True, name, thumbnail))
-    reader = _batch(rows)
-    assert reader.stream.seek(0, io.SEEK_END) < 400_000
-    images = [image for page in reader.pages for image in page.images]
-    assert len(images) == len(rows)
-    assert all(max(image.image.size) < 250 and b"Jane" not in image.data for image in images)
-    assert set(reader.metadata or {}) == {"/Title", "/Producer", "/CreationDate"}
