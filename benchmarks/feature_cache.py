@@ -24,7 +24,8 @@ from isic_screen.evaluation.intervals import Estimate, bootstrap
 from isic_screen.evaluation.metrics import roc_auc
 from isic_screen.training.about import load_about
 from isic_screen.training.recipe import HeadRecipe, load_recipe
-from isic_screen.training.run import Setting, train
+from isic_screen.training.run import train
+from isic_screen.training.setting import Setting
 
 WAYS = ("uncached", "empty_cache", "full_cache")
 """In the order in which they run: the second leaves the cache that the third finds."""

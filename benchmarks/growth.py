@@ -48,10 +48,10 @@ from isic_screen.evaluation.figure_style import (
 )
 from isic_screen.evaluation.report import write_report
 from isic_screen.network import build_network
-from isic_screen.training.experiment import Setting
 from isic_screen.training.pixels import cached_pixels
 from isic_screen.training.recipe import FineTuneRecipe, load_recipe
 from isic_screen.training.sampling import sampling_weights
+from isic_screen.training.setting import Setting
 from isic_screen.training.whole_network import WholeNetwork
 
 SIZES = (1_000, CHALLENGE, 400_000)

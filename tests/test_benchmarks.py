@@ -15,8 +15,8 @@ from benchmarks.without_camera import compared
 from isic_screen.calibration import Calibration
 from isic_screen.training.about import load_about
 from isic_screen.training.earlier_runs import EarlierRun
-from isic_screen.training.experiment import Setting
 from isic_screen.training.run import train
+from isic_screen.training.setting import Setting
 from tests.conftest import ROOT
 from tests.small_recipe import small_recipe
 

@@ -12,10 +12,10 @@ from isic_screen.errors import RecipeError
 from isic_screen.network import build_network
 from isic_screen.processes import Processes
 from isic_screen.training.draws import TrainingImages
-from isic_screen.training.experiment import Setting
 from isic_screen.training.fine_tuning import fine_tune
 from isic_screen.training.losses import screening_loss, tilted_mean
 from isic_screen.training.sampling import FEW, NO_DIAGNOSIS, camera_groups
+from isic_screen.training.setting import Setting
 from isic_screen.training.whole_network import WholeNetwork
 from tests.small_recipe import small_recipe
 

@@ -18,11 +18,11 @@ from isic_screen.training.about import load_about
 from isic_screen.training.checkpoint import read_checkpoint
 from isic_screen.training.draws import Lessons
 from isic_screen.training.earlier_runs import EarlierRun
-from isic_screen.training.experiment import Setting
 from isic_screen.training.fine_tuning import WithDiagnosis
 from isic_screen.training.losses import lesson_loss
 from isic_screen.training.recipe import FineTuneRecipe, load_recipe, load_starts
 from isic_screen.training.run import _started, train
+from isic_screen.training.setting import Setting
 from isic_screen.training.stem import first_stages
 from isic_screen.training.teachers import lessons_of
 from isic_screen.training.whole_network import WholeNetwork

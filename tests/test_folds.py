@@ -9,10 +9,10 @@ from isic_screen.data.splits import fold_rows, save_split
 from isic_screen.data.tables import read_source
 from isic_screen.errors import DataError, TrainingError
 from isic_screen.training.about import load_about
-from isic_screen.training.experiment import Setting
 from isic_screen.training.folds import basis_of, check_split_file, folds_of
 from isic_screen.training.recipe import load_recipe
 from isic_screen.training.run import train
+from isic_screen.training.setting import Setting
 from tests.conftest import ROOT
 from tests.small_recipe import small_recipe
 from tests.small_sets import put_plain

@@ -11,8 +11,8 @@ from isic_screen.network import build_network
 from isic_screen.processes import Processes
 from isic_screen.training.about import load_about
 from isic_screen.training.earlier_runs import EarlierRun
-from isic_screen.training.experiment import Setting
 from isic_screen.training.run import _followed, train
+from isic_screen.training.setting import Setting
 from isic_screen.training.starting_network import check
 from isic_screen.training.stem import first_stages, parts_in_two
 from tests.conftest import ROOT

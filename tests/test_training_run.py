@@ -17,8 +17,8 @@ from isic_screen import Screener, load_model, open_photo
 from isic_screen.errors import DataError
 from isic_screen.network import build_network
 from isic_screen.training import run as training
-from isic_screen.training.experiment import Setting
 from isic_screen.training.recipe import HeadRecipe, load_recipe
+from isic_screen.training.setting import Setting
 from tests import forks
 from tests.conftest import ROOT, lesion
 from tests.forks import Fork

@@ -28,10 +28,11 @@ from isic_screen.evaluation.ablation import SHIPPED, compare, table_of  # noqa: 
 from isic_screen.evaluation.camera_probe import probe_camera  # noqa: E402
 from isic_screen.processes import device_named  # noqa: E402
 from isic_screen.training.earlier_runs import EarlierRun  # noqa: E402
-from isic_screen.training.experiment import Experiment, Setting  # noqa: E402
+from isic_screen.training.experiment import Experiment  # noqa: E402
 from isic_screen.training.progress import say  # noqa: E402
 from isic_screen.training.recipe import FineTuneRecipe, HeadRecipe, load_recipe  # noqa: E402
 from isic_screen.training.run import START  # noqa: E402
+from isic_screen.training.setting import Setting  # noqa: E402
 from isic_screen.training.whole_network import WholeNetwork  # noqa: E402
 
 BASE = "base"

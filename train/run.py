@@ -23,7 +23,8 @@ from isic_screen.training.about import load_about  # noqa: E402
 from isic_screen.training.earlier_runs import EarlierRun  # noqa: E402
 from isic_screen.training.progress import say  # noqa: E402
 from isic_screen.training.recipe import load_recipe, load_starts  # noqa: E402
-from isic_screen.training.run import Setting, train  # noqa: E402
+from isic_screen.training.run import train  # noqa: E402
+from isic_screen.training.setting import Setting  # noqa: E402
 
 ABOUT = ROOT / "train" / "about.toml"
 

@@ -14,7 +14,6 @@ import pandas as pd
 
 from isic_screen.data.splits import load_split
 from isic_screen.errors import RecipeError, TrainingError
-from isic_screen.network import build_network
 from isic_screen.training.checkpoint import StateDict, read_checkpoint
 from isic_screen.training.fine_tuning import WithDiagnosis
 from isic_screen.training.recipe import FineTuneRecipe, load_recipe
@@ -96,15 +95,7 @@ class EarlierRun:
 
     def module(self, name: str) -> WithDiagnosis:
         """The network of the checkpoint `name`, in eval mode."""
-        recipe = self.recipe
-        network = build_network(
-            recipe.backbone,
-            weights=None,
-            hidden=recipe.hidden,
-            dropout=recipe.dropout,
-            input_size=recipe.input_size or None,
-        )
-        module = WithDiagnosis(network)
+        module = WithDiagnosis(self.recipe.network(None))
         module.load_state_dict(self.weights(name))
         return module.eval()
 

@@ -10,13 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from isic_screen.backbone import Weights
-from isic_screen.compression import HALF
 from isic_screen.data.images import find_unreadable
 from isic_screen.data.splits import TRAIN, VALIDATION, fold_rows, leak, load_split, save_split, split_rows
 from isic_screen.data.tables import DataSet
-from isic_screen.network import Head, ScreenNet, build_network
-from isic_screen.processes import ALONE, Processes
+from isic_screen.network import Head, ScreenNet
 from isic_screen.training.augmentation import Augmentation
 from isic_screen.training.batches import Batches, FeatureBatches, ImageBatches
 from isic_screen.training.features import FeatureExtractor, Features
@@ -24,43 +21,8 @@ from isic_screen.training.folds import unit_of
 from isic_screen.training.loop import Fit, fit, predict
 from isic_screen.training.precision import amp_dtype
 from isic_screen.training.progress import say, say_set_aside
-from isic_screen.training.recipe import FineTuneRecipe, HeadRecipe, Recipe
-
-
-@dataclass(frozen=True)
-class Setting:
-    """Where and how a run computes, as opposed to what (the recipe)."""
-
-    out: Path
-    cache: Path
-    device: torch.device
-    workers: int
-    resume: bool = False
-    weights: Weights = "imagenet"
-    split_file: Path | None = None
-    command: str = ""
-    processes: Processes = ALONE
-    teachers: tuple[Path, ...] = ()
-    members: tuple[Path, ...] = ()
-    """Folders of finished runs (see earlier_runs.py), for fine-tuning."""
-    starts: tuple[FineTuneRecipe, ...] = ()
-    """Of runs that are trained first, each in a folder inside that of the run before it, where there is no teacher: the
-    first is to teach this run, the second the first, and so on."""
-    bits: int = HALF
-    """In which the model file holds large weights (see compression.py)."""
-    only: tuple[int, ...] = ()
-    """Folds (from 1) that are trained and nothing else, 0 being the network on all images; () is the whole run."""
-
-
-def network_of(recipe: Recipe, setting: Setting) -> ScreenNet:
-    """The recipe's network, in eval mode, with the setting's weights and an untrained head."""
-    return build_network(
-        recipe.backbone,
-        weights=setting.weights,
-        hidden=recipe.hidden,
-        dropout=recipe.dropout,
-        input_size=recipe.input_size or None,
-    )
+from isic_screen.training.recipe import HeadRecipe
+from isic_screen.training.setting import Setting
 
 
 @dataclass(frozen=True)
@@ -79,7 +41,7 @@ class Experiment:
     @classmethod
     def prepare(cls, data: DataSet, recipe: HeadRecipe, setting: Setting) -> "Experiment":
         """Build the network, compute its features when they are cached, and set unreadable images aside."""
-        network = network_of(recipe, setting)
+        network = recipe.network(setting.weights)
         network.freeze_backbone()
         rows = data.rows.reset_index(drop=True)
         paths = rows["path"].tolist()

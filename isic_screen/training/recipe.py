@@ -6,11 +6,12 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, get_args, get_origin
 
+from isic_screen.backbone import Weights
 from isic_screen.errors import RecipeError
+from isic_screen.network import ScreenNet, build_network
 from isic_screen.training.distortion import Distortion
 
 RECIPES = Path(__file__).resolve().parents[2] / "train" / "recipes"
-
 
 _Ranges = dict[str, tuple[float, float]]
 
@@ -24,6 +25,8 @@ class Recipe:
 
     method: ClassVar[str]
     """The line of the file that tells which of the two kinds below it is."""
+    example: ClassVar[str]
+    """A file that has every line of this kind."""
 
     backbone: str
     input_size: int
@@ -66,6 +69,11 @@ class Recipe:
         lines = {"method": self.method, **asdict(self)}
         return "".join(f"{name} = {_toml(value)}\n" for name, value in lines.items())
 
+    def network(self, weights: Weights) -> ScreenNet:
+        """What the recipe trains, in eval mode, with these weights of the backbone and an untrained head."""
+        size = self.input_size or None
+        return build_network(self.backbone, weights=weights, hidden=self.hidden, dropout=self.dropout, input_size=size)
+
     @classmethod
     def from_table(cls, table: dict[str, Any], origin: str) -> Self:
         """Check names and types of a parsed recipe. `origin` names the file in the message of a RecipeError."""
@@ -76,8 +84,6 @@ class Recipe:
         if missing:
             raise RecipeError(f"{origin}: {', '.join(missing)} missing. {cls.example} has every key.")
         return cls(**{name: _typed(name, value, types[name], origin) for name, value in table.items()})
-
-    example: ClassVar[str]
 
 
 @dataclass(frozen=True)
@@ -151,16 +157,9 @@ class FineTuneRecipe(Recipe):
     views: Literal[1, 2, 3, 4, 8]
 
     def _ranges(self) -> _Ranges:
-        chances = [
-            "warm_up",
-            "label_smoothing",
-            "teaching",
-            "start_share",
-            "source_power",
-            "melanoma_share",
-            "diagnosis_power",
-        ]
-        chances += ["soften", "jpeg", "vignette", "hairs", "cutout"]
+        shares = ("warm_up", "label_smoothing", "teaching", "start_share", "melanoma_share")
+        powers = ("source_power", "diagnosis_power")
+        chances = ("soften", "jpeg", "vignette", "hairs", "cutout")
         return super()._ranges() | {
             "folds": (2, 100),  # nothing else is held out
             "frozen_stages": (0, 100),
@@ -178,7 +177,7 @@ class FineTuneRecipe(Recipe):
             "rotation": (0, 180),
             "colour": (0, 1),
             "mixup": (0, 100),
-            **dict.fromkeys(chances, (0, 1)),
+            **dict.fromkeys((*shares, *powers, *chances), (0, 1)),
         }
 
     def __post_init__(self) -> None:

@@ -9,16 +9,16 @@ from isic_screen.errors import RecipeError
 from isic_screen.network import ScreenNet
 from isic_screen.processes import Processes
 from isic_screen.training.earlier_runs import EarlierRun, checkpoint_of, parts_of
-from isic_screen.training.experiment import Setting, network_of
 from isic_screen.training.fine_tuning import check_shares
 from isic_screen.training.recipe import FineTuneRecipe
+from isic_screen.training.setting import Setting
 from isic_screen.training.stem import of_first_stages, parts_in_two
 
 
 def build(recipe: FineTuneRecipe, setting: Setting) -> ScreenNet:
     """In eval mode, its head as the seed has it."""
     torch.manual_seed(recipe.seed)  # the head's first weights
-    return as_judged(network_of(recipe, setting), recipe)
+    return as_judged(recipe.network(setting.weights), recipe)
 
 
 def check(network: ScreenNet, recipe: FineTuneRecipe, processes: Processes) -> None:

@@ -23,7 +23,6 @@ from isic_screen.network import ScreenNet, Whole
 from isic_screen.novelty import AXES, Novelty
 from isic_screen.training.draws import Lessons, TrainingImages
 from isic_screen.training.earlier_runs import SPLIT_FILE, EarlierRun, checkpoint_of, parts_of
-from isic_screen.training.experiment import Setting
 from isic_screen.training.filled_table import locked
 from isic_screen.training.fine_tuning import fine_tune
 from isic_screen.training.folds import check_split_file, folds_of
@@ -31,6 +30,7 @@ from isic_screen.training.pixels import Pixels, cached_pixels
 from isic_screen.training.progress import say, say_set_aside
 from isic_screen.training.recipe import FineTuneRecipe
 from isic_screen.training.sampling import camera_groups, diagnosis_targets, sampling_weights
+from isic_screen.training.setting import Setting
 from isic_screen.training.starting_network import as_judged, build, check, take_first_stages
 from isic_screen.training.stem import StemRounds
 from isic_screen.training.teachers import lessons_of
