@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from isic_screen.data.csv_files import counted
+from isic_screen.wording import counted
 
 SPEED = (
     *("answer", "latency", "stages", "sizes", "decode", "heat_map", "engines", "batch", "startup"),

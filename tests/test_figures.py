@@ -13,9 +13,10 @@ from PIL import Image
 from isic_screen.evaluation.bands import MIN_FLAGGED, Bands
 from isic_screen.evaluation.evaluation import evaluate
 from isic_screen.evaluation.figure_labels import sample
-from isic_screen.evaluation.figure_style import percent, save
+from isic_screen.evaluation.figure_style import save
 from isic_screen.evaluation.figures import evaluation_figures, learning_curves, save_curves
 from isic_screen.evaluation.metrics import roc_auc
+from isic_screen.wording import percent
 from tests.simulated import SHIPPED, simulated_predictions
 
 HISTORY = pd.DataFrame(

@@ -182,3 +182,10 @@ def test_sources_of_similar_names_have_their_own_figures(tmp_path):
     shown = re.findall(r"\]\((figures/.*?)\)", text)
     assert len(shown) == len({file.casefold() for file in shown}) == len(names) * len(FIGURES)
     assert {f"figures/{path.name}" for path in (tmp_path / "figures").iterdir()} == set(shown)
+
+
+def test_one_melanoma_and_one_patient_are_singular(tmp_path, predictions):
+    few = predictions.sort_values("target").groupby("target").head(1).assign(group="the only patient")
+    _, text = written(tmp_path, few)
+    assert "\n2 images of 1 patient or lesion; 1 melanoma (50 %).\n" in text
+    assert not re.search(r"\b1 (images|melanomas|other images|patients)\b", text)

@@ -84,7 +84,7 @@ def test_an_evaluation_counts_them_and_leaves_them_out_when_it_is_told_to(
     assert "Warning: The model was trained on 20 of these 48 images" in capsys.readouterr().err
     assert "trained on 20 of these 48 images" in (tmp_path / "all" / "report.md").read_text()
     assert main([*command, str(tmp_path / "new"), "--unseen"]) == 0
-    assert "20 of 48 images are left out" in (tmp_path / "new" / "report.md").read_text()
+    assert "as the model was trained on them: 20 of 48 images." in (tmp_path / "new" / "report.md").read_text()
     every, new = (pd.read_csv(tmp_path / name / "predictions.csv") for name in ("all", "new"))
     assert (len(every), len(new)) == (48, 28)
     left_out = read_sources([lesion_folder]).rows["image_id"].iloc[10:30]
@@ -105,7 +105,7 @@ def test_other_photos_of_the_same_patients_are_not_unseen(lite0, lesion_folder, 
     assert said in capsys.readouterr().err
     assert main([*command, str(tmp_path / "new"), "--unseen"]) == 0
     report = (tmp_path / "new" / "report.md").read_text()
-    assert "19 of 48 images are left out" in report
+    assert "as the model was trained on them: 19 of 48 images." in report
     assert "Left out as well, as it was trained on others of the same patients or lesions: 1." in report
     new = pd.read_csv(tmp_path / "new" / "predictions.csv")
     assert len(new) == 28

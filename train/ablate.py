@@ -21,7 +21,6 @@ import pandas as pd  # noqa: E402
 import torch  # noqa: E402
 
 from isic_screen.artifact import load_model  # noqa: E402
-from isic_screen.data.csv_files import listed  # noqa: E402
 from isic_screen.data.tables import DataSet, read_sources  # noqa: E402
 from isic_screen.errors import DataError, RecipeError, ScreenError  # noqa: E402
 from isic_screen.evaluation.ablation import SHIPPED, compare, table_of  # noqa: E402
@@ -34,6 +33,7 @@ from isic_screen.training.recipe import FineTuneRecipe, HeadRecipe, load_recipe 
 from isic_screen.training.run import START  # noqa: E402
 from isic_screen.training.setting import Setting  # noqa: E402
 from isic_screen.training.whole_network import WholeNetwork  # noqa: E402
+from isic_screen.wording import listed  # noqa: E402
 
 BASE = "base"
 PAPER = "paper"

@@ -11,6 +11,7 @@ from isic_screen.artifact import Model
 from isic_screen.evaluation.ablation import SHIPPED
 from isic_screen.evaluation.report import estimate, rounded, table
 from isic_screen.operating_point import DEFAULT_SENSITIVITY, OperatingPoint, Proportion
+from isic_screen.wording import percent
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -278,11 +279,6 @@ def proportion(value: Proportion) -> str:
     return (
         f"{100 * value.value:.1f} % ({100 * value.low:.1f} to {100 * value.high:.1f}; {value.count} of {value.total})"
     )
-
-
-def percent(value: float) -> str:
-    """A share as a percentage without needless digits."""
-    return f"{100 * value:.3g} %"
 
 
 def _without_shortcut(block: Mapping[str, Any]) -> str:

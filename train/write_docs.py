@@ -25,12 +25,12 @@ from isic_screen.network import InputSpec  # noqa: E402
 from isic_screen.novelty import REFUSED_FROM  # noqa: E402
 from isic_screen.operating_point import DEFAULT_SENSITIVITY  # noqa: E402
 from isic_screen.training.recipe import load_recipe  # noqa: E402
+from isic_screen.wording import percent  # noqa: E402
 from train.card_tables import (  # noqa: E402
     ablation_table,
     corners_table,
     engine_table,
     novelty_table,
-    percent,
     reference_block,
     result_of,
     results_table,

@@ -5,15 +5,15 @@ Everything stays text, because an id such as ``0042`` is a name and not the numb
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
 
 from isic_screen.errors import DataError
+from isic_screen.wording import listed
 
 HEADER_BYTES = 1 << 16
-SHOWN = 5  # how many offenders a message names before it only counts
 
 
 def read_csv(path: Path) -> pd.DataFrame:
@@ -99,15 +99,3 @@ def _decode(path: Path, content: bytes, errors: str = "strict") -> str:
 def column_among(table: pd.DataFrame, names: Iterable[str]) -> str | None:
     """The first of ``names`` that is a column of ``table``."""
     return next((name for name in names if name in table.columns), None)
-
-
-def listed(items: Iterable[object], shown: int = SHOWN) -> str:
-    """``a, b, c``; beyond ``shown`` items: ``a, b, c and 7 more``."""
-    texts: Sequence[str] = [str(item) for item in items]
-    rest = len(texts) - shown
-    return ", ".join(texts[:shown]) + (f" and {rest:,} more" if rest > 0 else "")
-
-
-def counted(number: int, noun: str) -> str:
-    """``1 image``, ``1,234 images``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -6,8 +6,9 @@ from pathlib import Path
 import pandas as pd
 
 from isic_screen.data.archive_ids import photo_name
-from isic_screen.data.csv_files import counted, listed, read_csv
+from isic_screen.data.csv_files import read_csv
 from isic_screen.errors import DataError
+from isic_screen.wording import counted, listed
 
 DUPLICATES_NAME = "isic_2020_training_duplicates.csv"
 

@@ -15,10 +15,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from isic_screen.data.csv_files import listed
 from isic_screen.data.labels import IMAGE_COLUMNS, TARGET_COLUMNS, is_label_table
 from isic_screen.errors import DataError
 from isic_screen.photo import PHOTO_SUFFIXES
+from isic_screen.wording import listed
 
 # When a folder holds several label tables the first of these wins. ``train.csv`` comes before the official table:
 # where both lie in a folder, the official one is the complete list and train.csv names the images that are there.

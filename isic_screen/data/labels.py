@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from isic_screen.data.csv_files import column_among, counted, listed, read_csv, read_header
+from isic_screen.data.csv_files import column_among, read_csv, read_header
 from isic_screen.data.diagnoses import MELANOMA, class_of
 from isic_screen.data.groups import groups_of
 from isic_screen.data.hashing import sha256_file
 from isic_screen.errors import DataError
+from isic_screen.wording import counted, listed
 
 IMAGE_COLUMNS = ("image_name", "image_id", "isic_id", "image", "filename", "file_name", "file", "path", "id")
 # In order of trust: what says melanoma outright, what says malignant, what names a diagnosis.

@@ -12,9 +12,10 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from isic_screen.data.csv_files import counted, listed, read_csv
+from isic_screen.data.csv_files import read_csv
 from isic_screen.errors import DataError
 from isic_screen.whole_file import whole_file
+from isic_screen.wording import counted, listed
 
 TRAIN, VALIDATION = "train", "validation"
 By = Literal["group", "image"]

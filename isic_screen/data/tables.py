@@ -12,12 +12,13 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from isic_screen.data.archive_ids import ARCHIVE_IDS, photo_name
-from isic_screen.data.csv_files import column_among, counted, listed, read_csv
+from isic_screen.data.csv_files import column_among, read_csv
 from isic_screen.data.duplicates import drop_duplicates, find_duplicates, read_duplicates
 from isic_screen.data.folders import PhotoIndex, find_table, index_photos
 from isic_screen.data.groups import groups_of_sources, join_groups, of_source
 from isic_screen.data.labels import COLUMNS, IMAGE_COLUMNS, Labels, drop_repeated, numbers, read_labels
 from isic_screen.errors import DataError
+from isic_screen.wording import counted, listed
 
 ENOUGH_PHOTOS = 0.01  # of the table's rows: with fewer photos than this the folder or the table is surely the wrong one
 

@@ -7,9 +7,10 @@ import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
 from isic_screen.errors import DataError, PhotoError
-from isic_screen.evaluation.figure_style import INK, percent
+from isic_screen.evaluation.figure_style import INK
 from isic_screen.photo import open_photo
 from isic_screen.whole_file import whole_file
+from isic_screen.wording import counted, percent
 
 Kind = Literal["misses", "false alarms"]
 
@@ -58,8 +59,8 @@ def save_worst(predictions: pd.DataFrame, out_file: Path, *, threshold: float, k
             continue
         photo.thumbnail((SIDE, SIDE))
         cells.append((photo, str(image_id), percent(probability)))
-    what = "melanomas below" if kind == "misses" else "others at or above"
-    title = f"Worst {kind}: {len(cells):,} of {len(rows):,} {what} the threshold of {percent(threshold)}"
+    what, side = ("melanoma", "below") if kind == "misses" else ("other", "at or above")
+    title = f"Worst {kind}: {len(cells):,} of {counted(len(rows), what)} {side} the threshold of {percent(threshold)}"
     _save(_sheet(title, cells), out_file)
     return skipped
 

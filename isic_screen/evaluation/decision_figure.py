@@ -15,10 +15,10 @@ from isic_screen.evaluation.figure_style import (
     VERMILLION,
     label_axes,
     new_figure,
-    percent,
     probability_axis,
     set_title,
 )
+from isic_screen.wording import percent
 
 
 def decision_figure(band: Band, block: Block, *, name: str, prevalence: float) -> Figure:

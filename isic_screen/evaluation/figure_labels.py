@@ -6,7 +6,8 @@ from typing import Any
 from matplotlib.axes import Axes
 from scipy.special import logit
 
-from isic_screen.evaluation.figure_style import GREEN, SMALL_SIZE, percent
+from isic_screen.evaluation.figure_style import GREEN, SMALL_SIZE
+from isic_screen.wording import counted, percent
 
 Block = Mapping[str, Any]
 """One source's part of `metrics.json`."""
@@ -24,15 +25,15 @@ def sample(block: Block) -> str:
     """What a figure was counted on: images, patients or lesions, melanomas."""
     # Of one image each: no room for more words above a square figure.
     n, groups = block["n"], block["groups"]
-    images = images_by_group(n, groups) if groups < n else f"{n:,} images, each its own group"
-    return f"{images}, {block['positives']:,} melanomas"
+    images = images_by_group(n, groups) if groups < n else f"{counted(n, 'image')}, each its own group"
+    return f"{images}, {counted(block['positives'], 'melanoma')}"
 
 
 def images_by_group(images: int, groups: int) -> str:
     """How many images, and of how many patients or lesions, where any two are known to be of one."""
     if groups == images:  # a source that names neither, for example
-        return f"{images:,} images, no two known to be of one patient or lesion"
-    return f"{images:,} images of {groups:,} patients or lesions"
+        return f"{counted(images, 'image')}, no two known to be of one patient or lesion"
+    return f"{counted(images, 'image')} of {counted(groups, 'patient or lesion', 'patients or lesions')}"
 
 
 def interval(estimate: Mapping[str, Any], digits: int) -> str:

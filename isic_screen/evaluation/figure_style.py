@@ -11,6 +11,7 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 from scipy.special import logit
 
 from isic_screen.whole_file import whole_file
+from isic_screen.wording import percent
 
 # Okabe & Ito (2008), https://jfly.uni-koeln.de/color/
 BLUE, VERMILLION, GREEN = "#0072B2", "#D55E00", "#009E73"
@@ -70,11 +71,6 @@ def label_axes(axes: Axes, x: str, y: str) -> None:
     """Name both axes in the size and colour of all figures."""
     axes.set_xlabel(x, fontsize=TEXT_SIZE, color=INK)
     axes.set_ylabel(y, fontsize=TEXT_SIZE, color=INK)
-
-
-def percent(share: float) -> str:
-    """A share of 0 to 1 as a short percentage: 0.018 is "1.8 %"."""
-    return f"{100 * share:.3g} %"
 
 
 def probability_axis(axes: Axes, low: float, high: float, *, min_gap: float = 0.045) -> None:

@@ -39,11 +39,11 @@ from isic_screen.evaluation.figure_style import (
     VERMILLION,
     label_axes,
     new_figure,
-    percent,
     probability_axis,
     save,
     set_title,
 )
+from isic_screen.wording import percent
 
 _HALO = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.5}
 

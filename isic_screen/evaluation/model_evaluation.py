@@ -22,6 +22,7 @@ from isic_screen.evaluation.report import write_report
 from isic_screen.evaluation.sharpness import with_sharpness
 from isic_screen.processes import ALONE, Processes
 from isic_screen.screener import Screener
+from isic_screen.wording import counted, listed
 
 
 def evaluate_model(
@@ -60,7 +61,7 @@ def evaluate_model(
             raise DataError(
                 f"The model was trained on all of these {len(seen):,} images{others}: none is left to evaluate it."
             )
-        notes.append(f"{seen.sum():,} of {len(seen):,} images are left out, as the model was trained on them.")
+        notes.append(f"Left out, as the model was trained on them: {seen.sum():,} of {counted(len(seen), 'image')}.")
         if related.any():
             notes.append(
                 f"Left out as well, as it was trained on others of the same patients or lesions: {related.sum():,}."
@@ -79,9 +80,12 @@ def evaluate_model(
     failures = [str(result) for result in results if isinstance(result, PhotoError)]
     screenings = [result for result in results if not isinstance(result, PhotoError)]
     if not screenings:
-        raise DataError(f"None of the {len(paths)} images could be read. The first: {failures[0]}")
+        raise DataError(f"None of the {len(paths):,} images could be read. The first: {failures[0]}")
     if failures:
-        notes.append(f"{len(failures)} of {len(paths)} images could not be read and are left out: {failures[:10]}")
+        notes.append(
+            f"Left out, as they could not be read: {len(failures):,} of {counted(len(paths), 'image')}. "
+            f"{listed(failures, shown=10)}"
+        )
     for note in notes:
         print(f"Warning: {note}", file=sys.stderr)
     predictions = rows[[not isinstance(result, PhotoError) for result in results]].assign(

@@ -16,6 +16,7 @@ from isic_screen.evaluation.intervals import RESAMPLES
 from isic_screen.evaluation.operating import COUNTED
 from isic_screen.evaluation.subgroups import TOO_FEW
 from isic_screen.whole_file import whole_file
+from isic_screen.wording import counted, percent
 
 METRIC_LABELS = {
     "roc_auc": "ROC AUC",
@@ -96,9 +97,10 @@ def camera_line(block: Mapping[str, Any]) -> str:
         return ""
     auc = shortcut["roc_auc"]
     return (
-        f"Without the {shortcut['images']:,} images of 6000 x 4000 originals ({shortcut['melanomas']:,} melanomas), "
+        f"Without the {counted(shortcut['images'], 'image')} of 6000 x 4000 originals "
+        f"({counted(shortcut['melanomas'], 'melanoma')}), "
         f"a size found almost only among benign images of ISIC 2020, the ROC AUC is {estimate(auc)}, "
-        f"on {auc['n']:,} images with {auc['positives']:,} melanomas."
+        f"on {counted(auc['n'], 'image')} with {counted(auc['positives'], 'melanoma')}."
     )
 
 
@@ -118,7 +120,7 @@ def report(
     """The content of report.md: every figure of `metrics`, and by source the (label, file) of its `pictures`."""
     parts = [f"# {title}", model_line, "\n".join(f"- {note}" for note in notes)]
     parts.append(
-        f"Stated prevalence: {100 * metrics['prevalence']:.3g} %. Intervals: {metrics['methods']['intervals']}, "
+        f"Stated prevalence: {percent(metrics['prevalence'])}. Intervals: {metrics['methods']['intervals']}, "
         f"{metrics['resamples']} resamples; {metrics['methods']['proportions']}."
     )
     if len(metrics["sources"]) > 1:
@@ -136,8 +138,8 @@ def _source_section(
     metrics = block["metrics"]
     return [
         f"## {source}",
-        f"{images_by_group(block['n'], block['groups'])}; {block['positives']:,} melanomas "
-        f"({100 * block['sample_prevalence']:.3g} %).",
+        f"{images_by_group(block['n'], block['groups'])}; {counted(block['positives'], 'melanoma')} "
+        f"({percent(block['sample_prevalence'])}).",
         "Intervals treat the images as independent." if block["groups"] == block["n"] else "",
         table(("", "value (95 % interval)"), [(METRIC_LABELS[name], _cell(value)) for name, value in metrics.items()]),
         *_reasons(metrics.values()),
@@ -226,8 +228,9 @@ def _classification(point: Mapping[str, Any]) -> str:
         f"### Classification report: {point['label']}\n\n"
         + table(("", "precision", "recall", "f1-score", "images"), rows)
         + undefined
-        + f"\n\n{counts['true_positives']} melanomas were flagged and {counts['false_negatives']} missed; "
-        f"{counts['false_positives']} other images were flagged and {counts['true_negatives']} not."
+        + f"\n\nFlagged: {counted(counts['true_positives'], 'melanoma')} and "
+        f"{counted(counts['false_positives'], 'other image')}; not flagged: "
+        f"{counted(counts['false_negatives'], 'melanoma')} and {counted(counts['true_negatives'], 'other image')}."
     )
 
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from isic_screen.data.csv_files import listed
 from isic_screen.data.splits import TRAIN, VALIDATION, By, fold_rows, leak, load_split, read_split
 from isic_screen.errors import DataError, TrainingError
 from isic_screen.training.recipe import FineTuneRecipe, Recipe
+from isic_screen.wording import listed
 
 LEAKS = "images of one patient or lesion stand on both sides: the figures leak"
 _BY_GROUP = "by patient or lesion, where a source names them, otherwise by image"

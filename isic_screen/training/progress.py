@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from tqdm import tqdm
 
 from isic_screen.processes import launched
+from isic_screen.wording import counted
 
 _SHOWN = 10  # of images that cannot be read
 
@@ -19,6 +20,6 @@ def say(line: str, *, quiet: bool = False) -> None:
 def say_set_aside(reasons: Sequence[str], total: int) -> None:
     """Why some of `total` images cannot be read, which a run goes on without; nothing where all can."""
     if reasons:
-        say(f"Warning: {len(reasons)} of {total} images cannot be read and are set aside:")
+        say(f"Warning: set aside, as they cannot be read: {len(reasons):,} of {counted(total, 'image')}:")
     for reason in reasons[:_SHOWN]:
         say(f"  {reason}")

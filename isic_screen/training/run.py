@@ -27,6 +27,7 @@ from isic_screen.training.setting import Setting
 from isic_screen.training.stem import parts_in_two
 from isic_screen.training.whole_network import WholeNetwork
 from isic_screen.whole_file import whole_file
+from isic_screen.wording import counted
 
 CALIBRATION_FOLDS = 5
 START = "start"
@@ -234,4 +235,4 @@ def counts_of(rows: pd.DataFrame) -> dict[str, int]:
 
 def _count(rows: pd.DataFrame) -> str:
     counts = counts_of(rows)
-    return f"{images_by_group(counts['images'], counts['groups'])}, {counts['melanomas']:,} melanomas"
+    return f"{images_by_group(counts['images'], counts['groups'])}, {counted(counts['melanomas'], 'melanoma')}"
