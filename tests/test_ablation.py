@@ -153,6 +153,12 @@ def test_a_table_of_entries_that_cannot_be_read_is_a_sentence(ablate, capsys):
     assert "nowhere.toml cannot be read as a table of entries" in capsys.readouterr().err
 
 
+def test_a_folder_that_cannot_be_written_is_a_sentence(ablate, capsys):
+    run, _, folder = ablate
+    run("--table", str(folder / "entries.toml" / "a.md"), status=2)
+    assert f"error: File exists: {folder / 'entries.toml'}. Go on by the same command." in capsys.readouterr().err
+
+
 def test_other_data_than_the_bundled_models_leave_the_projects_scores_alone(ablate, tmp_path, monkeypatch):
     _, rows, folder = ablate
     assets = train.ablate.ROOT / "assets"

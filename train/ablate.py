@@ -10,7 +10,8 @@ import json
 import os
 import sys
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,9 @@ from isic_screen.training.experiment import Experiment  # noqa: E402
 from isic_screen.training.progress import say  # noqa: E402
 from isic_screen.training.recipe import FineTuneRecipe, HeadRecipe, load_recipe  # noqa: E402
 from isic_screen.training.run import START  # noqa: E402
-from isic_screen.training.setting import Setting  # noqa: E402
+from isic_screen.training.setting import Setting, default_cache  # noqa: E402
 from isic_screen.training.whole_network import WholeNetwork  # noqa: E402
+from isic_screen.whole_file import whole_file  # noqa: E402
 from isic_screen.wording import listed  # noqa: E402
 
 BASE = "base"
@@ -67,52 +69,64 @@ def main() -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="default: assets/ablation.json, or in --out")
     parser.add_argument("--table", type=Path, metavar="FILE", help="default: assets/ABLATION.md, or in --out")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="for all fine-tuned entries")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "isic-screen"
-    parser.add_argument("--cache", type=Path, default=cache, metavar="DIR", help="default: %(default)s")
+    parser.add_argument("--cache", type=Path, default=default_cache(), metavar="DIR", help="default: %(default)s")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="default: %(default)s")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="decoding threads")
     given = parser.parse_args()
     try:
-        entries = _entries(given.entries)
-        if unknown := set(given.only or ()) - set(entries):
-            raise RecipeError(f"--only {min(unknown)}: {given.entries} has {listed(list(entries), 99)}.")
-        data = read_sources(given.data)
-        # What the project holds is of the bundled model's data: scores of other photos would not belong there.
-        known = data.hashes == load_model().facts.training["table_sha256"]
-        where = ROOT / "assets" if known else given.out
-        given.scores = given.scores or where / "held_out"
-        given.json = given.json or where / "ablation.json"
-        given.table = given.table or where / "ABLATION.md"
-        for name, entry in entries.items():
-            if given.only and name not in given.only:
-                continue
-            if not (file := _file(given, name)).is_file() and not entry.get("kept"):
-                say(f"== {name}: {entry['why']}")
-                _keep(_cross_validate(name, entry, entries[BASE], data, given), file)
-        if (shipped := given.shipped / "predictions.csv").is_file():
-            _keep(_scores(shipped), _file(given, SHIPPED))
-        files = {name: _file(given, name) for name in (SHIPPED, *entries)}
-        scores = {name: _scores(file) for name, file in files.items() if file.is_file()}
-        against = {name: PAPER if name == SHIPPED else entries[name].get("against", BASE) for name in scores}
-        against = {name: other for name, other in against.items() if other not in ("", name)}
-        if lacking := sorted(set(against.values()) - set(scores)):
-            say(f"Warning: no scores of {listed(lacking)} to compare with; what would be has its own figures alone.")
-        against = {name: other for name, other in against.items() if other in scores}
-        if not scores:
-            raise DataError(f"There are no scores in {given.scores} to make a table of: leave --only out.")
-        results = compare(scores, data.rows, against=against)
+        _ablate(given)
     except ScreenError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except OSError as error:  # a full disk, a folder that may not be written; what was measured is kept
+        print(f"error: {error.strerror}: {error.filename or given.out}. Go on by the same command.", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _ablate(given: argparse.Namespace) -> None:
+    """Measure the entries that have no scores yet, and write the table of all that have."""
+    entries = _entries(given.entries)
+    if unknown := set(given.only or ()) - set(entries):
+        raise RecipeError(f"--only {min(unknown)}: {given.entries} has {listed(list(entries), 99)}.")
+    data = read_sources(given.data)
+    # What the project holds is of the bundled model's data: scores of other photos would not belong there.
+    known = data.hashes == load_model().facts.training["table_sha256"]
+    where = ROOT / "assets" if known else given.out
+    given.scores = given.scores or where / "held_out"
+    given.json = given.json or where / "ablation.json"
+    given.table = given.table or where / "ABLATION.md"
+    for name, entry in entries.items():
+        if given.only and name not in given.only:
+            continue
+        if not (file := _file(given, name)).is_file() and not entry.get("kept"):
+            say(f"== {name}: {entry['why']}")
+            _keep(_cross_validate(name, entry, entries[BASE], data, given), file)
+    if (shipped := given.shipped / "predictions.csv").is_file():
+        _keep(_scores(shipped), _file(given, SHIPPED))
+    files = {name: _file(given, name) for name in (SHIPPED, *entries)}
+    scores = {name: _scores(file) for name, file in files.items() if file.is_file()}
+    if not scores:
+        raise DataError(f"There are no scores in {given.scores} to make a table of: leave --only out.")
+    results = compare(scores, data.rows, against=_compared(scores, entries))
     for name, result in results.items():
         entry = entries.get(name, {"why": "the bundled model"})
         result |= {"why": entry["why"], "set": entry.get("set", {})}
     texts = {given.json: json.dumps(results, indent=1, allow_nan=False) + "\n", given.table: table_of(results)}
     for file, text in texts.items():
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
+        with whole_file(file) as unfinished:
+            unfinished.write_text(text, encoding="utf-8")
     say(f"Wrote {given.json} and {given.table}")
-    return 0
+
+
+def _compared(names: Collection[str], entries: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """The entry that each of `names`, which have scores, is compared with; some with none."""
+    wanted = {name: PAPER if name == SHIPPED else entries[name].get("against", BASE) for name in names}
+    wanted = {name: other for name, other in wanted.items() if other not in ("", name)}
+    if lacking := sorted(set(wanted.values()) - set(names)):
+        say(f"Warning: no scores of {listed(lacking)} to compare with; what would be has its own figures alone.")
+    return {name: other for name, other in wanted.items() if other in names}
 
 
 def _entries(file: Path) -> dict[str, dict[str, Any]]:
@@ -134,8 +148,10 @@ def _file(given: argparse.Namespace, name: str) -> Path:
 
 def _keep(held_out: pd.DataFrame, file: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    # Without the time of writing, so that the same scores are the same file.
-    held_out[KEPT].to_csv(file, index=False, float_format="%.6g", compression={"method": "gzip", "mtime": 0})
+    # Without the time of writing, and by its final name, so that the same scores are the same file.
+    compression = {"method": "gzip", "mtime": 0, "filename": file.name}
+    with whole_file(file) as unfinished, unfinished.open("wb") as opened:
+        held_out[KEPT].to_csv(opened, index=False, float_format="%.6g", compression=compression)
 
 
 def _cross_validate(
@@ -145,23 +161,21 @@ def _cross_validate(
     own_recipe = "recipe" in entry
     lines = entry.get("set", {}) if own_recipe else base.get("set", {}) | entry.get("set", {})
     overrides = [f"{key}={json.dumps(value)}" for key, value in lines.items()]
-    recipe = load_recipe(entry.get("recipe", base["recipe"]), overrides)
-    if isinstance(recipe, FineTuneRecipe):
-        recipe = load_recipe(entry.get("recipe", base["recipe"]), [*overrides, *given.set])
+    recipe_name = entry.get("recipe", base["recipe"])
+    recipe = load_recipe(recipe_name, overrides)
     out = given.out / name
     out.mkdir(parents=True, exist_ok=True)
-    teachers = (start_of(recipe, given.goes),) if isinstance(recipe, FineTuneRecipe) and recipe.from_teacher else ()
-    device = device_named(given.device)
     split = _split_of(entry["folds"], given) if "folds" in entry else None
-    setting = Setting(out, given.cache, device, given.workers, resume=True, split_file=split, teachers=teachers)
+    setting = Setting(out, given.cache, device_named(given.device), given.workers, resume=True, split_file=split)
     if isinstance(recipe, HeadRecipe):
-        held_out = _with_camera(Experiment.prepare(data, recipe, setting))
-    elif isinstance(recipe, FineTuneRecipe):
-        run = WholeNetwork.prepare(data, recipe, setting)
-        held_out = run.cross_validate(run.folds(), with_novelty=False)
-    else:
+        return _with_camera(Experiment.prepare(data, recipe, setting))
+    recipe = load_recipe(recipe_name, [*overrides, *given.set])
+    if not isinstance(recipe, FineTuneRecipe):
         raise TypeError(f"a recipe of an unknown kind: {type(recipe).__name__}")
-    return held_out
+    if recipe.from_teacher:
+        setting = replace(setting, teachers=(start_of(recipe, given.goes),))
+    run = WholeNetwork.prepare(data, recipe, setting)
+    return run.cross_validate(run.folds(), with_novelty=False)
 
 
 def _split_of(name: str, given: argparse.Namespace) -> Path:

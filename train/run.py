@@ -24,7 +24,7 @@ from isic_screen.training.earlier_runs import EarlierRun  # noqa: E402
 from isic_screen.training.progress import say  # noqa: E402
 from isic_screen.training.recipe import load_recipe, load_starts  # noqa: E402
 from isic_screen.training.run import train  # noqa: E402
-from isic_screen.training.setting import Setting  # noqa: E402
+from isic_screen.training.setting import Setting, default_cache  # noqa: E402
 
 ABOUT = ROOT / "train" / "about.toml"
 
@@ -72,7 +72,7 @@ def main() -> int:
         "--bits", type=int, choices=BITS, default=HALF, help="of large weights; fewer make a smaller model file"
     )
     parser.add_argument("--about", type=Path, metavar="FILE", help="model texts; default: the bundled model's")
-    parser.add_argument("--cache", type=Path, default=_default_cache(), metavar="DIR", help="default: %(default)s")
+    parser.add_argument("--cache", type=Path, default=default_cache(), metavar="DIR", help="default: %(default)s")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="default: %(default)s")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="decoding threads")
     given = parser.parse_args()
@@ -124,10 +124,6 @@ def main() -> int:
         print(f"\nStopped. Go on with --resume --out {out}", file=sys.stderr)
         return 130
     return 0
-
-
-def _default_cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "isic-screen"
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Where and how a training run computes, as opposed to what it computes, which is the recipe."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,3 +35,8 @@ class Setting:
     """In which the model file holds large weights (see compression.py)."""
     only: tuple[int, ...] = ()
     """Folds (from 1) that are trained and nothing else, 0 being the network on all images; () is the whole run."""
+
+
+def default_cache() -> Path:
+    """The folder for decoded photos, features and maps where none is named: the user's own cache."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "isic-screen"
