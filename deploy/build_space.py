@@ -40,6 +40,11 @@ CONTENTS = (
     "benchmarks/results/load.json",
 )
 _LEFT_OUT = {"__pycache__"}
+NOTE = """
+> This folder holds the page, the command line and the model. What the documents say of training, tests, benchmarks and
+> Docker needs the whole repository.
+"""
+"""What its README says first, as it names commands that cannot be run here."""
 
 
 class SpaceError(ScreenError):
@@ -47,7 +52,7 @@ class SpaceError(ScreenError):
 
 
 def build_space(out: Path, root: Path = ROOT) -> list[Path]:
-    """Copy CONTENTS of the clone `root` to `out`; the files copied, relative to it, sorted.
+    """Copy CONTENTS of the clone `root` to `out`, the README with NOTE; the files, relative to it, sorted.
 
     SpaceError, before anything is written, where `out` holds something, a part is missing, a file is too large or the
     README has no front matter.
@@ -59,11 +64,14 @@ def build_space(out: Path, root: Path = ROOT) -> list[Path]:
         size = (root / file).stat().st_size
         if size > LARGEST:
             raise SpaceError(f"{file} has {size / 1e6:.1f} MB: a Space takes files of up to 10 MB without Git LFS.")
-    if not (root / "README.md").read_text(encoding="utf-8").startswith("---\n"):
+    before, *front_and_text = (root / "README.md").read_text(encoding="utf-8").split("---\n", 2)
+    if before or len(front_and_text) != 2:
         raise SpaceError("README.md does not begin with the front matter that configures a Space.")
     for file in files:
         (out / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(root / file, out / file)
+    front, text = front_and_text
+    (out / "README.md").write_text(f"---\n{front}---\n{NOTE}{text}", encoding="utf-8")
     return files
 
 

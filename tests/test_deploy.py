@@ -21,7 +21,7 @@ from gradio_client import Client, handle_file
 from packaging.requirements import Requirement
 
 from deploy import build_space as build_space_module
-from deploy.build_space import LARGEST, SpaceError, build_space, main
+from deploy.build_space import LARGEST, NOTE, SpaceError, build_space, main
 from tests.conftest import ROOT
 
 EXAMPLE = ROOT / "assets" / "examples" / "synthetic-irregular-lesion.jpg"
@@ -49,7 +49,15 @@ def test_the_space_holds_what_runs_and_nothing_else(space):
     assert not any(path.suffix == ".pyc" or path.name.startswith(".") for path in files)
     modules = {path.relative_to(ROOT) for path in (ROOT / "isic_screen").rglob("*.py")}
     assert modules <= set(files)
-    assert all((out / path).read_bytes() == (ROOT / path).read_bytes() for path in files)
+    changed = [path for path in files if (out / path).read_bytes() != (ROOT / path).read_bytes()]
+    assert changed == [Path("README.md")]
+
+
+def test_the_readme_says_first_what_the_folder_lacks(space):
+    out, _ = space
+    readme = (out / "README.md").read_text(encoding="utf-8")
+    assert readme.replace(NOTE, "", 1) == (ROOT / "README.md").read_text(encoding="utf-8")
+    assert readme.index(NOTE) < readme.index("# isic-screen")
 
 
 def test_what_its_documents_link_to_is_there(space):
