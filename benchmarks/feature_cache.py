@@ -17,11 +17,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from sklearn.metrics import roc_auc_score
 
 from benchmarks.measure import ROOT, run, write_result
 from isic_screen.evaluation.counts import Floats, Ranking
 from isic_screen.evaluation.intervals import Estimate, bootstrap
-from isic_screen.evaluation.metrics import roc_auc
 from isic_screen.training.about import load_about
 from isic_screen.training.recipe import HeadRecipe, load_recipe
 from isic_screen.training.run import train
@@ -69,7 +69,7 @@ def main() -> None:
             "whole_run_uncached_over_full_cache": round(seconds["uncached"] / seconds["full_cache"], 1),
             "epochs_uncached_over_full_cache": round(epoch_seconds["uncached"] / epoch_seconds["full_cache"], 1),
             "auc_by_seed": [
-                {way: roc_auc(part[way], part["target"]).value for way in ("uncached", "cached")} for part in parts
+                {way: roc_auc_score(part["target"], part[way]) for way in ("uncached", "cached")} for part in parts
             ],
             "auc_cached_minus_uncached": mean_difference(pooled).to_dict(),
         },

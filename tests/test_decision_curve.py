@@ -5,14 +5,19 @@ import pandas as pd
 import pytest
 from matplotlib.text import Text
 
-from isic_screen.evaluation.decision_curve import THRESHOLDS, decision_band, decision_curve, net_benefit
+from isic_screen.evaluation.decision_curve import THRESHOLDS, decision_band, net_benefit
 from isic_screen.evaluation.decision_figure import decision_figure
 from isic_screen.evaluation.evaluation import evaluate
 from tests.simulated import simulated_predictions
 
 # 4 melanomas and 5 others. At 0.05 or above: 3 melanomas, 2 others; at 0.1 or above: 2 and 1.
-PROBABILITIES = [0.30, 0.10, 0.05, 0.01, 0.10, 0.05, 0.04, 0.01, 0.003]
-TARGETS = [1, 1, 1, 1, 0, 0, 0, 0, 0]
+ROWS = pd.DataFrame(
+    {
+        "probability": [0.30, 0.10, 0.05, 0.01, 0.10, 0.05, 0.04, 0.01, 0.003],
+        "target": [1, 1, 1, 1, 0, 0, 0, 0, 0],
+        "group": list("abcdefghi"),
+    }
+)
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +40,8 @@ def test_a_threshold_without_a_price_is_refused(threshold):
 
 
 def test_the_model_flags_everyone_at_or_above_each_threshold():
-    curve = decision_curve(PROBABILITIES, TARGETS, 0.02, np.array([0.002, 0.05, 0.1, 0.5]))
-    assert curve.model == pytest.approx(
+    band = decision_band(ROWS, 0.02, resamples=2, seed=0, thresholds=np.array([0.002, 0.05, 0.1, 0.5]))
+    assert band.y == pytest.approx(
         [
             0.02 - 0.98 * 0.002 / 0.998,
             0.75 * 0.02 - 0.4 * 0.98 * 0.05 / 0.95,
@@ -47,9 +52,9 @@ def test_the_model_flags_everyone_at_or_above_each_threshold():
 
 
 def test_referring_everyone_is_worth_nothing_at_the_prevalence_and_no_one_nowhere():
-    curve = decision_curve(PROBABILITIES, TARGETS, 0.02, np.array([0.01, 0.02, 0.1]))
-    assert curve.everyone == pytest.approx([0.02 - 0.98 * 0.01 / 0.99, 0, 0.02 - 0.98 / 9])
-    assert curve.no_one == pytest.approx([0, 0, 0])
+    thresholds = [0.01, 0.02, 0.1]
+    assert net_benefit(1, 0, thresholds, 0.02) == pytest.approx([0.02 - 0.98 * 0.01 / 0.99, 0, 0.02 - 0.98 / 9])
+    assert net_benefit(0, 1, thresholds, 0.02) == pytest.approx([0, 0, 0])
 
 
 def test_thresholds_are_spaced_evenly_in_their_logarithm():
@@ -59,14 +64,12 @@ def test_thresholds_are_spaced_evenly_in_their_logarithm():
 
 @pytest.mark.parametrize("target", [0, 1])
 def test_one_class_leaves_the_model_undefined(target):
-    curve = decision_curve([0.1, 0.2], [target, target], 0.02)
-    assert np.isnan(curve.model).all()
-    assert np.isfinite(curve.everyone).all()
+    rows = pd.DataFrame({"probability": [0.1, 0.2], "target": target, "group": ["a", "b"]})
+    assert np.isnan(decision_band(rows, 0.02, resamples=2, seed=0).y).all()
 
 
 def test_the_band_holds_the_curve_and_narrows_with_more_patients(predictions):
     band = decision_band(predictions, 0.018, resamples=300, seed=0)
-    assert band.y == pytest.approx(decision_curve(predictions["probability"], predictions["target"], 0.018).model)
     assert (band.low <= band.y + 1e-12).all()
     assert (band.high >= band.y - 1e-12).all()
     many = decision_band(simulated_predictions(2400, patients=1200), 0.018, resamples=300, seed=0)

@@ -6,9 +6,9 @@ import pytest
 from scipy.special import expit
 
 from isic_screen.errors import DataError
-from isic_screen.evaluation import metrics
 from isic_screen.evaluation.evaluation import evaluate
 from isic_screen.operating_point import ThresholdTable, wilson
+from tests import one_sample
 from tests.simulated import SHIPPED, every_value, simulated_predictions
 
 
@@ -16,20 +16,20 @@ def test_values_are_those_of_the_metric_functions(predictions, found):
     scores, targets = predictions["probability"], predictions["target"]
     values = {name: estimate["value"] for name, estimate in found["overall"]["metrics"].items()}
     assert values == {
-        "roc_auc": pytest.approx(metrics.roc_auc(scores, targets).value),
-        "partial_auc": pytest.approx(metrics.partial_auc(scores, targets).value),
-        "average_precision": pytest.approx(metrics.average_precision(scores, targets).value),
+        "roc_auc": pytest.approx(one_sample.roc_auc(scores, targets)),
+        "partial_auc": pytest.approx(one_sample.partial_auc(scores, targets)),
+        "average_precision": pytest.approx(one_sample.average_precision(scores, targets)),
         "average_precision_at_prevalence": pytest.approx(
-            metrics.average_precision(scores, targets, prevalence=0.018).value
+            one_sample.average_precision(scores, targets, prevalence=0.018)
         ),
         **{
             f"specificity_at_{target:.2f}_sensitivity": pytest.approx(
-                metrics.specificity_at_sensitivity(scores, targets, target).value
+                one_sample.specificity_at(target, scores, targets)
             )
             for target in (0.90, 0.95, 0.98)
         },
-        "brier": pytest.approx(metrics.brier(scores, targets, prevalence=0.018).value),
-        "calibration_error": pytest.approx(metrics.expected_calibration_error(scores, targets, prevalence=0.018).value),
+        "brier": pytest.approx(one_sample.brier(scores, targets, prevalence=0.018)),
+        "calibration_error": pytest.approx(one_sample.calibration_error(scores, targets, prevalence=0.018)),
         "mean_probability": pytest.approx(0.018 * scores[targets == 1].mean() + 0.982 * scores[targets == 0].mean()),
     }
 
@@ -39,7 +39,7 @@ def test_the_auc_without_the_camera_shortcut_is_that_of_the_other_sizes(predicti
     sized = predictions.assign(width=np.where(shortcut, 4000, 1024), height=np.where(shortcut, 6000, 768))
     found = evaluate(sized, resamples=50)["overall"]["camera_shortcut"]
     others = predictions[~shortcut]
-    assert found["roc_auc"]["value"] == pytest.approx(metrics.roc_auc(others["probability"], others["target"]).value)
+    assert found["roc_auc"]["value"] == pytest.approx(one_sample.roc_auc(others["probability"], others["target"]))
     assert found["roc_auc"]["n"] == len(others)
     assert found["images"] == shortcut.sum()
     assert found["melanomas"] == predictions.loc[shortcut, "target"].sum()
@@ -151,8 +151,8 @@ def test_sources_are_never_pooled(predictions):
     assert overall["metrics"]["roc_auc"]["value"] is None
     assert "not pooled over 2 sources" in overall["metrics"]["roc_auc"]["reason"]
     assert overall["metrics"]["roc_auc"]["by_source"] == {
-        "ham10000": pytest.approx(metrics.roc_auc(easy["probability"], easy["target"]).value),
-        "isic2020": pytest.approx(metrics.roc_auc(predictions["probability"], predictions["target"]).value),
+        "ham10000": pytest.approx(one_sample.roc_auc(easy["probability"], easy["target"])),
+        "isic2020": pytest.approx(one_sample.roc_auc(predictions["probability"], predictions["target"])),
     }
     assert found["sources"]["isic2020"] == evaluate(predictions, resamples=50)["overall"]
 

@@ -1,30 +1,16 @@
+from functools import partial
+
 import numpy as np
 import pytest
 from sklearn import metrics as sklearn_metrics
 
 from isic_screen.evaluation.counts import Counts, Ranking, predictive_value
-from isic_screen.evaluation.metrics import (
-    Confusion,
-    average_precision,
-    brier,
-    classification_report,
-    confusion_matrix,
-    expected_calibration_error,
-    missing_class,
-    partial_auc,
-    precision_at_prevalence,
-    roc_auc,
-    specificity_at_sensitivity,
-)
+from isic_screen.evaluation.metrics import Confusion, classification_report, confusion_matrix, missing_class
 from isic_screen.evaluation.reliability import bin_of, reliability_bins
 from isic_screen.operating_point import wilson
+from tests.one_sample import average_precision, brier, calibration_error, partial_auc, roc_auc, specificity_at
 
-RANKED = [
-    roc_auc,
-    average_precision,
-    partial_auc,
-    lambda scores, targets: specificity_at_sensitivity(scores, targets, 0.9),
-]
+RANKED = [roc_auc, average_precision, partial_auc, partial(specificity_at, 0.9)]
 
 
 def sample(seed: int, *, digits: int = 6, n: int = 200) -> tuple[np.ndarray, np.ndarray]:
@@ -48,19 +34,19 @@ def weights_at(prevalence: float, targets: np.ndarray) -> np.ndarray:
 
 def test_roc_auc_of_a_case_done_by_hand():
     # Pairs won by the melanoma: 0.7 beats all 3 others; 0.4 beats one, ties with one (half), loses to one.
-    assert roc_auc([0.7, 0.4, 0.1, 0.4, 0.6], [1, 1, 0, 0, 0]).value == pytest.approx(4.5 / 6)
+    assert roc_auc([0.7, 0.4, 0.1, 0.4, 0.6], [1, 1, 0, 0, 0]) == pytest.approx(4.5 / 6)
 
 
 @pytest.mark.parametrize(("scores", "targets"), SAMPLES)
 def test_roc_auc_is_scikit_learns_with_and_without_ties(scores, targets):
-    assert roc_auc(scores, targets).value == pytest.approx(sklearn_metrics.roc_auc_score(targets, scores))
+    assert roc_auc(scores, targets) == pytest.approx(sklearn_metrics.roc_auc_score(targets, scores))
 
 
 @pytest.mark.parametrize("score", [0.0, 0.3, 1.0])
 def test_the_same_score_for_all_is_chance(score):
-    assert roc_auc([score] * 5, [1, 0, 0, 1, 0]).value == pytest.approx(0.5)
-    assert partial_auc([score] * 5, [1, 0, 0, 1, 0]).value == pytest.approx(0.02)
-    assert average_precision([score] * 5, [1, 0, 0, 1, 0]).value == pytest.approx(0.4)
+    assert roc_auc([score] * 5, [1, 0, 0, 1, 0]) == pytest.approx(0.5)
+    assert partial_auc([score] * 5, [1, 0, 0, 1, 0]) == pytest.approx(0.02)
+    assert average_precision([score] * 5, [1, 0, 0, 1, 0]) == pytest.approx(0.4)
 
 
 def test_only_the_order_of_scores_counts():
@@ -78,7 +64,7 @@ def test_partial_auc_is_that_of_isic_2024(scores, targets, min_sensitivity):
     scaled = sklearn_metrics.roc_auc_score(1 - targets, -scores, max_fpr=strip)
     chance = strip**2 / 2
     expected = chance + (strip - chance) * (scaled - 0.5) / 0.5
-    assert partial_auc(scores, targets, min_sensitivity=min_sensitivity).value == pytest.approx(expected)
+    assert partial_auc(scores, targets, min_sensitivity=min_sensitivity) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(("scores", "targets"), SAMPLES)
@@ -86,12 +72,12 @@ def test_partial_auc_is_the_area_between_the_curve_and_its_line(scores, targets)
     alarms, sensitivity, _ = sklearn_metrics.roc_curve(targets, scores)
     grid = np.linspace(0, 1, 200_001)
     above = np.maximum(np.interp(grid, alarms, sensitivity) - 0.8, 0)
-    assert partial_auc(scores, targets).value == pytest.approx(np.trapezoid(above, grid), abs=1e-5)
+    assert partial_auc(scores, targets) == pytest.approx(np.trapezoid(above, grid), abs=1e-5)
 
 
 def test_partial_auc_runs_from_0_to_0_2():
-    assert partial_auc([0.1, 0.2, 0.8, 0.9], [0, 0, 1, 1]).value == pytest.approx(0.2)
-    assert partial_auc([0.1, 0.2, 0.8, 0.9], [1, 1, 0, 0]).value == pytest.approx(0.0)
+    assert partial_auc([0.1, 0.2, 0.8, 0.9], [0, 0, 1, 1]) == pytest.approx(0.2)
+    assert partial_auc([0.1, 0.2, 0.8, 0.9], [1, 1, 0, 0]) == pytest.approx(0.0)
 
 
 # Average precision
@@ -99,15 +85,13 @@ def test_partial_auc_runs_from_0_to_0_2():
 
 def test_average_precision_of_a_case_done_by_hand():
     # In order of score: melanoma, other, melanoma. Precision at the melanomas: 1 and 2/3.
-    assert average_precision([0.9, 0.5, 0.2], [1, 0, 1]).value == pytest.approx((1 + 2 / 3) / 2)
+    assert average_precision([0.9, 0.5, 0.2], [1, 0, 1]) == pytest.approx((1 + 2 / 3) / 2)
 
 
 @pytest.mark.parametrize(("scores", "targets"), SAMPLES)
 def test_average_precision_is_scikit_learns(scores, targets):
-    assert average_precision(scores, targets).value == pytest.approx(
-        sklearn_metrics.average_precision_score(targets, scores)
-    )
-    assert average_precision(scores, targets, prevalence=0.018).value == pytest.approx(
+    assert average_precision(scores, targets) == pytest.approx(sklearn_metrics.average_precision_score(targets, scores))
+    assert average_precision(scores, targets, prevalence=0.018) == pytest.approx(
         sklearn_metrics.average_precision_score(targets, scores, sample_weight=weights_at(0.018, targets))
     )
 
@@ -119,11 +103,9 @@ def test_specificity_is_that_of_the_highest_threshold_that_finds_enough():
     others = [0.05, 0.2, 0.5, 0.99]
     targets = [1] * 10 + [0] * 4
     scores = [0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.5, 0.1, *others]
-    assert specificity_at_sensitivity(scores, targets, 0.9).value == pytest.approx(
-        2 / 4
-    )  # from 0.5; its tie is flagged
-    assert specificity_at_sensitivity(scores, targets, 0.8).value == pytest.approx(3 / 4)  # from 0.6
-    assert specificity_at_sensitivity(scores, targets, 0.91).value == pytest.approx(1 / 4)  # from 0.1
+    assert specificity_at(0.9, scores, targets) == pytest.approx(2 / 4)  # from 0.5; its tie is flagged
+    assert specificity_at(0.8, scores, targets) == pytest.approx(3 / 4)  # from 0.6
+    assert specificity_at(0.91, scores, targets) == pytest.approx(1 / 4)  # from 0.1
 
 
 @pytest.mark.parametrize(
@@ -132,13 +114,7 @@ def test_specificity_is_that_of_the_highest_threshold_that_finds_enough():
     [(0.9, 0.8, 0.01, 9 / 207), (1.0, 1.0, 0.3, 1.0), (0.0, 0.9, 0.5, 0.0), (0.7, 0.3, 0.2, 0.2)],
 )
 def test_precision_at_a_prevalence_follows_from_bayes(sensitivity, specificity, prevalence, expected):
-    assert precision_at_prevalence(sensitivity, specificity, prevalence).value == pytest.approx(expected)
-
-
-def test_precision_is_not_defined_when_nobody_is_flagged():
-    measured = precision_at_prevalence(0.0, 1.0, 0.018)
-    assert measured.value is None
-    assert measured.reason == "nobody is flagged"
+    assert predictive_value(sensitivity, 1 - specificity, prevalence) == pytest.approx(expected)
 
 
 def test_bayes_gives_the_sample_precision_at_the_samples_prevalence():
@@ -161,24 +137,22 @@ def test_confusion_matrix_counts_each_kind():
 
 
 def test_brier_of_a_case_done_by_hand():
-    assert brier([0.8, 0.4, 0.1], [1, 1, 0]).value == pytest.approx((0.04 + 0.36 + 0.01) / 3)
+    assert brier([0.8, 0.4, 0.1], [1, 1, 0]) == pytest.approx((0.04 + 0.36 + 0.01) / 3)
     # At 10 %: melanomas count 0.1 of the mean, others 0.9.
-    assert brier([0.8, 0.4, 0.1], [1, 1, 0], prevalence=0.1).value == pytest.approx(0.1 * 0.2 + 0.9 * 0.01)
+    assert brier([0.8, 0.4, 0.1], [1, 1, 0], prevalence=0.1) == pytest.approx(0.1 * 0.2 + 0.9 * 0.01)
 
 
 @pytest.mark.parametrize(("scores", "targets"), SAMPLES)
 def test_brier_is_scikit_learns(scores, targets):
-    assert brier(scores, targets).value == pytest.approx(sklearn_metrics.brier_score_loss(targets, scores))
-    assert brier(scores, targets, prevalence=0.018).value == pytest.approx(
+    assert brier(scores, targets) == pytest.approx(sklearn_metrics.brier_score_loss(targets, scores))
+    assert brier(scores, targets, prevalence=0.018) == pytest.approx(
         sklearn_metrics.brier_score_loss(targets, scores, sample_weight=weights_at(0.018, targets))
     )
 
 
 def test_calibration_error_of_a_case_done_by_hand():
     # Two bins of two: said 0.15 and saw 0; said 0.7 and saw 0.5.
-    assert expected_calibration_error([0.1, 0.2, 0.6, 0.8], [0, 0, 1, 0], bins=2).value == pytest.approx(
-        0.5 * 0.15 + 0.5 * 0.2
-    )
+    assert calibration_error([0.1, 0.2, 0.6, 0.8], [0, 0, 1, 0], bins=2) == pytest.approx(0.5 * 0.15 + 0.5 * 0.2)
 
 
 @pytest.mark.parametrize("prevalence", [None, 0.018, 0.5])
@@ -190,13 +164,13 @@ def test_calibration_error_sums_the_gaps_of_all_bins(prevalence):
         share = weights[inside].sum()
         said, seen = np.average(scores[inside], weights=weights[inside]), weights[inside] @ targets[inside] / share
         gaps.append(share * abs(said - seen))
-    found = expected_calibration_error(scores, targets, prevalence=prevalence).value
+    found = calibration_error(scores, targets, prevalence=prevalence)
     assert found == pytest.approx(sum(gaps))
 
 
 def test_perfect_and_opposite_probabilities():
-    assert expected_calibration_error([0, 0, 1, 1], [0, 0, 1, 1], bins=2).value == 0
-    assert expected_calibration_error([1, 1, 0, 0], [0, 0, 1, 1], bins=2).value == 1
+    assert calibration_error([0, 0, 1, 1], [0, 0, 1, 1], bins=2) == 0
+    assert calibration_error([1, 1, 0, 0], [0, 0, 1, 1], bins=2) == 1
 
 
 def test_bins_hold_equally_many_and_never_part_equal_scores():
@@ -298,22 +272,6 @@ def test_classification_report_of_nothing():
 )
 def test_what_class_is_missing(targets, reason):
     assert missing_class(targets) == reason
-    scores = np.linspace(0.1, 0.9, len(targets))
-    measured = [metric(scores, targets) for metric in RANKED]
-    measured += [brier(scores, targets, prevalence=0.02), expected_calibration_error(scores, targets, prevalence=0.02)]
-    for found in measured:
-        assert (found.value is None) == (reason is not None)
-        assert found.reason == reason
-
-
-@pytest.mark.parametrize("targets", [[0, 0], [1, 1]])
-def test_in_the_sample_probabilities_of_one_class_can_be_judged(targets):
-    assert brier([0.5, 0.5], targets).value == pytest.approx(0.25)
-    assert expected_calibration_error([0.5, 0.5], targets).value == pytest.approx(0.5)
-
-
-def test_calibration_of_nothing_is_undefined():
-    assert brier([], []).reason == expected_calibration_error([], []).reason == "there are no images"
 
 
 @pytest.mark.parametrize("targets", [[0, 0, 0], [1, 1, 1]])
@@ -335,16 +293,10 @@ def test_counts_of_one_class_are_nan_throughout(targets):
         ([0.1, np.inf], [1, 0], "finite"),
     ],
 )
-@pytest.mark.parametrize("metric", [*RANKED, brier, expected_calibration_error])
+@pytest.mark.parametrize("metric", RANKED)
 def test_wrong_arrays_are_refused(metric, scores, targets, complaint):
     with pytest.raises(ValueError, match=complaint):
         metric(scores, targets)
-
-
-@pytest.mark.parametrize("metric", [brier, expected_calibration_error])
-def test_scores_that_are_no_probabilities_are_not_judged_as_such(metric):
-    with pytest.raises(ValueError, match="0 to 1"):
-        metric([-0.1, 0.5], [0, 1])
 
 
 def test_who_is_at_the_threshold_is_flagged_as_well():

@@ -1,4 +1,4 @@
-"""Do the probabilities hold? Brier score, calibration error and reliability bins, in the sample or at a prevalence.
+"""Do the probabilities hold? Brier score, calibration error and reliability bins, at a stated prevalence.
 
 The probabilities are calibrated at a stated prevalence (1.8 %), but a sample may hold 51 % melanomas. So images are
 weighted until melanomas make up the stated share: each melanoma by ``prevalence / melanomas``, each other image by
@@ -29,16 +29,6 @@ def class_means(values: NDArray[np.generic], is_melanoma: NDArray[np.bool_], wei
     return means[0], means[1]
 
 
-def population_means(
-    values: NDArray[np.generic], is_melanoma: NDArray[np.bool_], weights: Floats, prevalence: float | None
-) -> Floats:
-    """Weighted means (R, K) of `values` (N, K) in the sample, or in a population with the stated prevalence."""
-    if prevalence is None:
-        return ratio(weights @ values.astype(float), weights.sum(axis=1, keepdims=True))
-    over_melanomas, over_others = class_means(values, is_melanoma, weights)
-    return prevalence * over_melanomas + (1 - prevalence) * over_others
-
-
 def bin_of(probabilities: Floats, bins: int = BINS) -> NDArray[np.intp]:
     """Which bin (N,) each image falls in: `bins` bins of equally many images, fewer where scores are equal."""
     if not len(probabilities):
@@ -61,19 +51,20 @@ def calibratedness(
     is_melanoma: NDArray[np.bool_],
     weights: Floats,
     *,
-    prevalence: float | None,
+    prevalence: float,
     membership: NDArray[np.intp],
 ) -> Calibratedness:
     """Brier score, expected calibration error over the bins of `membership` (N,), and mean probability.
 
     The calibration error is the sum over bins of the bin's share of people times the gap between its mean probability
-    and its share of melanomas (Naeini et al., AAAI 2015); everything in the sample, or at a stated prevalence.
+    and its share of melanomas (Naeini et al., AAAI 2015); everything at the stated prevalence.
     """
     residuals = probabilities - is_melanoma
     # A bin's share of people times its gap is the mean, over everybody, of the residuals inside the bin.
     by_bin = residuals[:, None] * (membership[:, None] == np.arange(membership.max(initial=-1) + 1))
     columns = np.column_stack([residuals**2, probabilities, by_bin])
-    means = population_means(columns, is_melanoma, weights, prevalence)
+    over_melanomas, over_others = class_means(columns, is_melanoma, weights)
+    means = prevalence * over_melanomas + (1 - prevalence) * over_others
     return Calibratedness(means[:, 0], np.abs(means[:, 2:]).sum(axis=1), means[:, 1])
 
 
