@@ -10,7 +10,8 @@ from benchmarks.training_report import CHALLENGE
 from isic_screen.evaluation.ablation import table_of
 from tests.conftest import ROOT
 from train.card_tables import reference_block, result_of
-from train.write_docs import EVALUATION, REPORT, evaluation_report, model_card, with_generated
+from train.model_card import EVALUATION, model_card
+from train.write_docs import REPORT, evaluation_report, with_generated
 
 
 def test_the_readme_is_as_its_command_writes_it(bundled_model):

@@ -1,10 +1,13 @@
-"""The network that a recipe starts from, and whether it can be trained by that recipe."""
+"""The network that a recipe starts from, by itself or from earlier runs, and whether it can be trained so."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 
 from isic_screen.backbone import takes_image_size
+from isic_screen.committee import committee_of
 from isic_screen.errors import RecipeError
 from isic_screen.network import ScreenNet
 from isic_screen.processes import Processes
@@ -40,6 +43,36 @@ def check(network: ScreenNet, recipe: FineTuneRecipe, processes: Processes) -> N
     check_shares(recipe, processes)
 
 
+def check_earlier(
+    recipe: FineTuneRecipe,
+    setting: Setting,
+    teachers: Sequence[EarlierRun],
+    members: Sequence[EarlierRun],
+    start: EarlierRun | None,
+) -> None:
+    """Raise RecipeError or TrainingError where a run cannot build on these, as far as their files tell.
+
+    `start` is the teacher that it starts from.
+    """
+    if start and not recipe.same_shape(start.recipe):
+        raise RecipeError(
+            f"{start.folder} has another backbone or head than the recipe, which cannot start from it: "
+            "name another teacher last, or --set from_teacher=false."
+        )
+    if len(teachers) > 1 and not recipe.teaching:
+        raise RecipeError(
+            f"teaching is 0, so that nothing would be learnt of the answers of {len(teachers)} teachers: "
+            "--set teaching=0.5, or give only the one to start from."
+        )
+    if (start or members) and isinstance(setting.weights, Path):
+        raise RecipeError(
+            f"--backbone-weights {setting.weights} would not be used, as the weights are those of "
+            f"{(start or members[0]).folder}: leave it out."
+        )
+    for earlier in (*teachers, *members):
+        earlier.check_finished(parts_of(recipe, setting.only))
+
+
 def take_first_stages(network: ScreenNet, start: EarlierRun, recipe: FineTuneRecipe) -> None:
     """Give `network`, which rounds of maps are computed with (stem.py), the frozen stages of the run to start from.
 
@@ -72,3 +105,12 @@ def as_judged(network: ScreenNet, recipe: FineTuneRecipe) -> ScreenNet:
         raise ValueError(f"{recipe.backbone} takes one size only, {spec.size}: --set input_size={spec.size}")
     network.input_spec = replace(spec, views=recipe.views, size=size)
     return network
+
+
+def together(members: Sequence[EarlierRun], name: str, recipe: FineTuneRecipe) -> ScreenNet:
+    """The networks of the checkpoint `name` as a committee, or the only one, judged as the recipe says."""
+    networks = [member.module(name).network for member in members]
+    try:
+        return as_judged(committee_of(networks) if len(networks) > 1 else networks[0], recipe)
+    except ValueError as error:
+        raise RecipeError(f"--member: {error}.") from error

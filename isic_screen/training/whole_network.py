@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from isic_screen.committee import committee_of
 from isic_screen.data.images import read_photos
 from isic_screen.data.splits import leak, save_split
 from isic_screen.data.tables import DataSet
 from isic_screen.engine import engine_of
-from isic_screen.errors import PhotoError, RecipeError, TrainingError
+from isic_screen.errors import PhotoError, TrainingError
 from isic_screen.evaluation.camera_probe import probe_camera
 from isic_screen.network import ScreenNet, Whole
 from isic_screen.novelty import AXES, Novelty
@@ -31,7 +30,7 @@ from isic_screen.training.progress import say, say_set_aside
 from isic_screen.training.recipe import FineTuneRecipe
 from isic_screen.training.sampling import camera_groups, diagnosis_targets, sampling_weights
 from isic_screen.training.setting import Setting
-from isic_screen.training.starting_network import as_judged, build, check, take_first_stages
+from isic_screen.training.starting_network import build, check, check_earlier, take_first_stages, together
 from isic_screen.training.stem import StemRounds
 from isic_screen.training.teachers import lessons_of
 from isic_screen.views import averaged
@@ -69,11 +68,13 @@ class WholeNetwork:
         teachers = tuple(EarlierRun.of(folder) for folder in setting.teachers)
         members = tuple(EarlierRun.of(folder) for folder in setting.members)
         start = teachers[-1] if teachers and recipe.from_teacher else None
-        _check_earlier(recipe, setting, teachers, members, start)
+        if file := _split_file(setting, (*teachers, *members)):
+            check_split_file(file, recipe)
+        check_earlier(recipe, setting, teachers, members, start)
         if start or members:
             setting = replace(setting, weights=None)  # all are theirs: no hub has to be there
         if members:
-            network = _together(members, checkpoint_of(parts_of(recipe, setting.only)[0]), recipe)
+            network = together(members, checkpoint_of(parts_of(recipe, setting.only)[0]), recipe)
         else:
             network = build(recipe, setting)
             check(network, recipe, setting.processes)
@@ -155,7 +156,7 @@ class WholeNetwork:
         recipe = self.recipe
         checkpoint.parent.mkdir(parents=True, exist_ok=True)
         if self.members:
-            return _together(self.members, self._name(checkpoint), recipe), []
+            return together(self.members, self._name(checkpoint), recipe), []
         network = build(recipe, self.setting)
         name = self._name(checkpoint)
         weights = self._weights(training)
@@ -268,44 +269,6 @@ class WholeNetwork:
         say("  finished before")
         # Python's floats, not the parser's: to the last bit, so that a resumed run has the figures of an unbroken one.
         return table[list(_HELD_OUT_COLUMNS)].map(float).set_axis(held_out.index)
-
-
-def _check_earlier(
-    recipe: FineTuneRecipe,
-    setting: Setting,
-    teachers: Sequence[EarlierRun],
-    members: Sequence[EarlierRun],
-    start: EarlierRun | None,
-) -> None:
-    """Raise RecipeError, TrainingError or DataError where a run cannot build on these, as far as their files tell."""
-    if start and not recipe.same_shape(start.recipe):
-        raise RecipeError(
-            f"{start.folder} has another backbone or head than the recipe, which cannot start from it: "
-            "name another teacher last, or --set from_teacher=false."
-        )
-    if len(teachers) > 1 and not recipe.teaching:
-        raise RecipeError(
-            f"teaching is 0, so that nothing would be learnt of the answers of {len(teachers)} teachers: "
-            "--set teaching=0.5, or give only the one to start from."
-        )
-    if (start or members) and isinstance(setting.weights, Path):
-        raise RecipeError(
-            f"--backbone-weights {setting.weights} would not be used, as the weights are those of "
-            f"{(start or members[0]).folder}: leave it out."
-        )
-    if file := _split_file(setting, (*teachers, *members)):
-        check_split_file(file, recipe)
-    for earlier in (*teachers, *members):
-        earlier.check_finished(parts_of(recipe, setting.only))
-
-
-def _together(members: Sequence[EarlierRun], name: str, recipe: FineTuneRecipe) -> ScreenNet:
-    """The networks of the checkpoint `name` as a committee, or the only one, judged as the recipe says."""
-    networks = [member.module(name).network for member in members]
-    try:
-        return as_judged(committee_of(networks) if len(networks) > 1 else networks[0], recipe)
-    except ValueError as error:
-        raise RecipeError(f"--member: {error}.") from error
 
 
 def _split_file(setting: Setting, earlier: Sequence[EarlierRun]) -> Path | None:
