@@ -6,8 +6,8 @@ from random import Random
 import pytest
 
 from benchmarks import fuzz, mutations
-from benchmarks.fuzz import TARGETS
 from benchmarks.fuzz_targets import Files, Target
+from benchmarks.fuzz_worker import TARGETS, Outcome, address_space, case_of, run_case
 from isic_screen.errors import PhotoError
 
 CASES = {"photos": 400, "archives": 300, "models": 60, "tables": 80, "recipes": 300}
@@ -42,11 +42,11 @@ class Planted(Target):
 def test_only_errors_of_ours_come_out(kind: str, tmp_path: Path) -> None:
     target, tally = TARGETS[kind](), fuzz.Tally(kind)
     for files in target.seeds:
-        tally.add(fuzz.run_case(target, files, tmp_path))
+        tally.add(run_case(target, files, tmp_path))
     assert tally.read == len(target.seeds), tally.findings
-    with fuzz.address_space(MEGABYTES):  # what asks for all memory must not end the whole run of tests
+    with address_space(MEGABYTES):  # what asks for all memory must not end the whole run of tests
         for number in range(CASES[kind]):
-            tally.add(fuzz.run_case(target, fuzz.case_of(target, kind, 0, number), tmp_path, number))
+            tally.add(run_case(target, case_of(target, kind, 0, number), tmp_path, number))
     assert not tally.findings, "\n\n".join(same[0].detail or finding for finding, same in tally.findings.items())
     assert tally.refused.total() > CASES[kind] / 4, "hardly a file was spoilt"
     assert tally.read > len(target.seeds), "no file was spoilt so lightly that it can be read"
@@ -54,9 +54,7 @@ def test_only_errors_of_ours_come_out(kind: str, tmp_path: Path) -> None:
 
 def test_what_is_not_ours_is_found(tmp_path: Path) -> None:
     target = Planted()
-    outcomes = {
-        word: fuzz.run_case(target, {"file": word}, tmp_path) for word in (b"read", b"refuse", b"fail", b"escape")
-    }
+    outcomes = {word: run_case(target, {"file": word}, tmp_path) for word in (b"read", b"refuse", b"fail", b"escape")}
     assert not outcomes[b"read"].finding
     assert not outcomes[b"refuse"].finding
     assert outcomes[b"refuse"].refused == "PhotoError"
@@ -67,7 +65,7 @@ def test_what_is_not_ours_is_found(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["photos", "archives", "tables", "recipes"])
 def test_a_case_comes_out_the_same_again(kind: str) -> None:
-    cases = [[fuzz.case_of(TARGETS[kind](), kind, 7, number) for number in range(20)] for _ in range(2)]
+    cases = [[case_of(TARGETS[kind](), kind, 7, number) for number in range(20)] for _ in range(2)]
     assert cases[0] == cases[1]
     assert len({repr(case) for case in cases[0]}) > 15
 
@@ -101,9 +99,9 @@ def test_the_command_tells_and_keeps_what_it_finds(
         def __init__(self, kind: str, seed: int, first: int, megabytes: int) -> None:
             self.stopped = False
 
-        def next_case(self, number: int, seconds: float) -> tuple[Files, fuzz.Outcome, float]:
+        def next_case(self, number: int, seconds: float) -> tuple[Files, Outcome, float]:
             files = {"file": b"fail" if number == 3 else b"read"}
-            return files, fuzz.run_case(Planted(), files, tmp_path, number), 1500.0 if number == 5 else 1.0
+            return files, run_case(Planted(), files, tmp_path, number), 1500.0 if number == 5 else 1.0
 
         def stop(self) -> None:
             assert not self.stopped
