@@ -1,11 +1,11 @@
 """What a threshold means, as HTML: 1,000 people in dots, the rates with their intervals, and the plot."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from html import escape
 from math import log
 
-from isic_screen.operating_point import OperatingPoint, Per1000, Proportion, ThresholdTable
-from isic_screen.ui.numbers import People, localised, percent
+from isic_screen.operating_point import OperatingPoint, Per1000, ThresholdTable
+from isic_screen.ui.numbers import People, interval, localised, percent
 from isic_screen.ui.numbers import people as number_of_people
 from isic_screen.ui.texts import Texts
 
@@ -40,8 +40,8 @@ def consequences(point: OperatingPoint, table: ThresholdTable, basis: str, texts
     prevalence = texts.AT_PREVALENCE.format(prevalence=percent(point.prevalence, texts))
     needed = point.number_needed_to_refer
     tiles = [
-        _tile(texts.TILE_SENSITIVITY, *_counted(point.sensitivity, texts)),
-        _tile(texts.TILE_SPECIFICITY, *_counted(point.specificity, texts)),
+        _tile(texts.TILE_SENSITIVITY, _share(point.sensitivity.value, texts), interval(point.sensitivity, texts)),
+        _tile(texts.TILE_SPECIFICITY, _share(point.specificity.value, texts), interval(point.specificity, texts)),
         _tile(texts.TILE_PPV, _share(point.ppv, texts), prevalence),
         _tile(texts.TILE_NPV, _share(point.npv, texts), prevalence),
         _tile(texts.TILE_NNR, texts.UNKNOWN if needed is None else number_of_people(needed, texts), prevalence),
@@ -78,18 +78,6 @@ def other_cameras(point: OperatingPoint, texts: Texts) -> str:
         missed=people.missed,
         recalled=people.recalled,
     )
-
-
-def _counted(share: Proportion, texts: Texts) -> tuple[str, str]:
-    if share.value is None or share.low is None or share.high is None:
-        return texts.UNKNOWN, ""
-    interval = texts.INTERVAL.format(
-        low=localised(f"{100 * share.low:.1f}", texts),
-        high=localised(f"{100 * share.high:.1f}", texts),
-        count=share.count,
-        total=share.total,
-    )
-    return percent(share.value, texts), interval
 
 
 def _share(value: float | None, texts: Texts) -> str:
@@ -197,8 +185,7 @@ class ThresholdPlot:
     def _y_precision(self, share: float) -> float:
         return _LOWER + PANEL * (1 - share / self._most)
 
-    def _panel(self, top: float, title: str, levels: list[float], y_of: object) -> str:
-        assert callable(y_of)
+    def _panel(self, top: float, title: str, levels: list[float], y_of: Callable[[float], float]) -> str:
         lines = "".join(
             f'<path class="grid" d="M{LEFT} {y_of(level):.1f}H{_RIGHT_EDGE}"/>'
             f'<text class="axis" x="{LEFT - 8}" y="{y_of(level) + 4:.1f}" text-anchor="end">'

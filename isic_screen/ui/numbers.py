@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import floor, log10
 
-from isic_screen.operating_point import Per1000
+from isic_screen.operating_point import Per1000, Proportion
 from isic_screen.ui.texts import Texts
 
 NARROW_SPACE = "\N{NARROW NO-BREAK SPACE}"
@@ -67,6 +67,18 @@ class People:
             *_two_and_all(counts.found, counts.missed, texts),
             *_two_and_all(counts.recalled_healthy, counts.cleared_healthy, texts),
         )
+
+
+def interval(share: Proportion, texts: Texts) -> str:
+    """A proportion's 95 % interval and counts; "" where nothing was counted."""
+    if share.low is None or share.high is None:
+        return ""
+    return texts.INTERVAL.format(
+        low=localised(f"{100 * share.low:.1f}", texts),
+        high=localised(f"{100 * share.high:.1f}", texts),
+        count=share.count,
+        total=share.total,
+    )
 
 
 def localised(number: str, texts: Texts) -> str:

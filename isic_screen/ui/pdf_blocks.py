@@ -4,9 +4,9 @@ import re
 from datetime import date
 
 from isic_screen.artifact import Model
-from isic_screen.operating_point import OperatingPoint, Per1000, Proportion
+from isic_screen.operating_point import OperatingPoint, Per1000
 from isic_screen.ui.consequences import other_cameras
-from isic_screen.ui.numbers import People, localised, people, percent
+from isic_screen.ui.numbers import People, interval, people, percent
 from isic_screen.ui.pdf_sheet import BOTTOM, INK, LEFT, QUIET, TOP, WIDTH, Sheet, height
 from isic_screen.ui.texts import Texts
 
@@ -51,8 +51,8 @@ def meaning(sheet: Sheet, y: float, point: OperatingPoint, model: Model, texts: 
 def _rates(sheet: Sheet, x: float, y: float, width: float, point: OperatingPoint, texts: Texts) -> None:
     at_prevalence = texts.AT_PREVALENCE.format(prevalence=percent(point.prevalence, texts))
     rows = [
-        (texts.TILE_SENSITIVITY, point.sensitivity.value, _interval(point.sensitivity, texts)),
-        (texts.TILE_SPECIFICITY, point.specificity.value, _interval(point.specificity, texts)),
+        (texts.TILE_SENSITIVITY, point.sensitivity.value, interval(point.sensitivity, texts)),
+        (texts.TILE_SPECIFICITY, point.specificity.value, interval(point.specificity, texts)),
         (texts.TILE_PPV, point.ppv, at_prevalence),
         (texts.TILE_NPV, point.npv, at_prevalence),
     ]
@@ -91,17 +91,6 @@ def _people_table(sheet: Sheet, x: float, y: float, width: float, counts: Per100
             sheet.put(at, y + 0.8, count, column, SMALL, bold=column is not columns[-1], align="right")
             at += column
     sheet.rule(y + _ROW, x, width)
-
-
-def _interval(share: Proportion, texts: Texts) -> str:
-    if share.low is None or share.high is None:
-        return ""
-    return texts.INTERVAL.format(
-        low=localised(f"{100 * share.low:.1f}", texts),
-        high=localised(f"{100 * share.high:.1f}", texts),
-        count=share.count,
-        total=share.total,
-    )
 
 
 def _evidence(point: OperatingPoint, model: Model, texts: Texts) -> str:
