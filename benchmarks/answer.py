@@ -20,11 +20,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.image import show_cam_on_image
 
 from benchmarks.decode import SIZES, default_photo, jpeg
-from benchmarks.heat_map import Hooked
+from benchmarks.heat_map import Hooked, by_library
 from benchmarks.measure import alternate, run, write_result
 from isic_screen.engine import Engine, engine_of
 from isic_screen.explain import METHODS, heat_map_of, overlay
@@ -86,10 +85,7 @@ def naive(callbacks: Callbacks, file: Path) -> None:
     hooked = Hooked(network)
     with Image.open(file) as image:
         photo = image.convert("RGB")
-    with GradCAM(hooked, [hooked.feature_map]) as cam:
-        images = network.input_spec(photo).unsqueeze(0).requires_grad_()
-        heat = cam(images, targets=[lambda output: output[0]])[0]
-        cam.outputs.item()
+    heat = by_library(hooked, network.input_spec(photo).unsqueeze(0))
     enlarged = np.asarray(Image.fromarray(heat).resize(photo.size))
     show_cam_on_image(np.asarray(photo, np.float32) / 255, enlarged, use_rgb=True)
 

@@ -26,10 +26,9 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from pytorch_grad_cam import GradCAM
 
 from benchmarks.decode import SIZES, default_photo, jpeg
-from benchmarks.heat_map import Hooked
+from benchmarks.heat_map import Hooked, by_library
 from benchmarks.measure import ROOT, in_turns, run, write_result
 from isic_screen.batch import ScreensPhotos, find_photos, screen_files
 from isic_screen.errors import PhotoError
@@ -75,10 +74,7 @@ def rate(files: Sequence[Path], repeats: int) -> dict[str, Any]:
         for file in files:
             with Image.open(file) as image:
                 photo = image.convert("RGB")
-            with GradCAM(hooked, [hooked.feature_map]) as cam:
-                images = screener.facts.input(photo).unsqueeze(0).requires_grad_()
-                cam(images, targets=[lambda output: output[0]])
-                cam.outputs.item()
+            by_library(hooked, screener.facts.input(photo).unsqueeze(0))
         torch.set_num_threads(threads)
 
     def ours(workers: int) -> None:

@@ -20,7 +20,6 @@ import numpy as np
 import torch
 
 from benchmarks.measure import ROOT, write_result
-from isic_screen.network import build_network
 from isic_screen.training import fine_tuning
 from isic_screen.training.draws import TrainingImages
 from isic_screen.training.recipe import FineTuneRecipe, load_recipe
@@ -87,6 +86,7 @@ def _rate(device: torch.device, case: tuple[int, int, int], ahead: bool, images:
         fine_tuning.ahead = _when_wanted
     recipe = replace(
         recipe,
+        input_size=size,
         frozen_stages=frozen,
         batch_size=batch,
         first_size=size,
@@ -100,10 +100,7 @@ def _rate(device: torch.device, case: tuple[int, int, int], ahead: bool, images:
     pixels = coarse.repeat(recipe.pixels // 16, 1).repeat(recipe.pixels // 16, 2)  # as smooth as skin, for the JPEGs
     weights = np.full(NOISE, 1 / NOISE)
     noise = TrainingImages(pixels, numbers, numbers % 2, numbers % len(DIAGNOSES), weights)
-    network = build_network(
-        recipe.backbone, weights=None, hidden=recipe.hidden, dropout=recipe.dropout, input_size=size
-    )
-    history = fine_tuning.fine_tune(network, noise, recipe, device=device, quiet=True)
+    history = fine_tuning.fine_tune(recipe.network(None), noise, recipe, device=device, quiet=True)
     return images // batch * batch / history[-1]["seconds"]
 
 

@@ -47,7 +47,6 @@ from isic_screen.evaluation.figure_style import (
     set_title,
 )
 from isic_screen.evaluation.report import write_report
-from isic_screen.network import build_network
 from isic_screen.training.pixels import cached_pixels
 from isic_screen.training.recipe import FineTuneRecipe, load_recipe
 from isic_screen.training.sampling import sampling_weights
@@ -178,9 +177,7 @@ def distortion(case: Case) -> Work:
 def scoring(case: Case) -> Work:
     """Photos decoded and seen by the network as held-out images are; as many at every size of set."""
     run = _run(case)
-    network = build_network(
-        run.recipe.backbone, weights=None, hidden=run.recipe.hidden, input_size=run.recipe.input_size
-    )
+    network = run.recipe.network(None)
     paths = run.rows["path"].tolist()[: case.model_images]
     return len(paths), lambda: run.look(network, paths)
 

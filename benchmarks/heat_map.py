@@ -7,9 +7,12 @@ benchmarks/results/heat_map.json.
 """
 
 import argparse
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from pytorch_grad_cam import GradCAM
 from torch import Tensor, nn
 
@@ -31,6 +34,14 @@ class Hooked(nn.Module):
         return self.network.head(self.feature_map(self.network.activations(images)).mean((2, 3)))[:, None]
 
 
+def by_library(hooked: Hooked, images: Tensor) -> NDArray[np.float32]:
+    """The heat map (h, w) of one normalised image (1, 3, size, size) by the grad-cam library; the logit is read."""
+    with GradCAM(hooked, [hooked.feature_map]) as cam:
+        heat: NDArray[np.float32] = cam(images.clone().requires_grad_(), targets=[lambda output: output[0]])[0]
+        cam.outputs.item()
+    return heat
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     default = next(iter(sorted((ROOT / "assets" / "examples").glob("*.jpg"))))
@@ -47,12 +58,7 @@ def main() -> None:
             heat_map_of(evidence[0].numpy())
             logit.item()
 
-    def library() -> None:
-        with GradCAM(hooked, [hooked.feature_map]) as cam:
-            cam(images.clone().requires_grad_(), targets=[lambda output: output[0]])
-            cam.outputs.item()
-
-    ours, theirs = alternate(closed_form, library, given.repeats)
+    ours, theirs = alternate(closed_form, partial(by_library, hooked, images), given.repeats)
     write_result(
         "heat_map",
         {

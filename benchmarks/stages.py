@@ -16,10 +16,11 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.answer import page
 from benchmarks.decode import SIZES, default_photo, jpeg
 from benchmarks.measure import alternate, run, write_result
 from isic_screen.engine import engine_of
-from isic_screen.explain import METHODS, heat_layer, heat_map_of
+from isic_screen.explain import heat_layer, heat_map_of
 from isic_screen.photo import open_photo
 from isic_screen.quality import assess
 from isic_screen.screener import Screener, Screening
@@ -44,7 +45,7 @@ def main() -> None:
             taken: list[dict[str, float]] = []
             summed, on_page = alternate(
                 lambda file=file, taken=taken: taken.append(dict(stages.timed(file))),  # type: ignore[misc]
-                partial(_page, callbacks, file),
+                partial(page, callbacks, file),
                 given.repeats,
             )
             del taken[:3]  # the warm-up
@@ -109,11 +110,6 @@ class _Clock:
         now = time.perf_counter()
         taken, self.then = now - self.then, now
         return taken
-
-
-def _page(callbacks: Callbacks, file: Path) -> None:
-    facts = callbacks.screener.facts
-    callbacks.screen(str(file), facts.default_threshold, facts.prevalence, METHODS[0])
 
 
 if __name__ == "__main__":

@@ -20,7 +20,6 @@ import torch
 from torch import Tensor
 
 from benchmarks.measure import in_turns, write_result
-from isic_screen.network import build_network
 from isic_screen.training.distortion import Part
 from isic_screen.training.draws import Distorted, Draws, FromStem, TrainingImages
 from isic_screen.training.fine_tuning import WithDiagnosis
@@ -45,9 +44,7 @@ def main() -> None:
     if not isinstance(recipe, FineTuneRecipe) or not recipe.stem_uses:
         parser.error(f"{given.recipe} is no recipe with stem_uses")
     recipe = replace(recipe, epochs=1, epoch_images=IMAGES, first_size=recipe.train_size)
-    network = build_network(
-        recipe.backbone, weights=None, hidden=recipe.hidden, dropout=recipe.dropout, input_size=recipe.input_size
-    )
+    network = recipe.network(None)
     random = np.random.default_rng(0)
     pixels = random.integers(0, 256, (IMAGES, recipe.pixels, recipe.pixels, 3), np.uint8)
     rows, weights = np.arange(IMAGES), np.ones(IMAGES)
