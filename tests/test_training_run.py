@@ -187,7 +187,7 @@ def test_a_corrupt_image_is_set_aside_and_training_goes_on(lesion_folder, cache,
     out = tmp_path / "out"
     done = _train("--data", folder, "--out", out, "--cache", cache, *QUICK)
     assert done.returncode == 0, done.stderr
-    assert "1 of 48 images cannot be read" in done.stderr
+    assert "set aside, as they cannot be read: 1 of 48 images:" in done.stderr
     assert "lesion-05.jpg" in done.stderr
     assert load_model(out / "model.safetensors").facts.training["unreadable"] == 1
 
