@@ -45,6 +45,19 @@ KEPT = ["source", "image_id", "logit", "camera", "fold"]
 
 def main() -> int:
     """Exit status 0 when the table was written, 2 with a sentence when something was not usable."""
+    given = _parser().parse_args()
+    try:
+        _ablate(given)
+    except ScreenError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:  # a full disk, a folder that may not be written; what was measured is kept
+        print(f"error: {error.strerror}: {error.filename or given.out}. Go on by the same command.", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", action="append", required=True, type=Path, metavar="DIR", help="repeat for several")
     parser.add_argument("--entries", type=Path, default=ROOT / "train" / "ablation.toml", metavar="FILE")
@@ -72,16 +85,7 @@ def main() -> int:
     parser.add_argument("--cache", type=Path, default=default_cache(), metavar="DIR", help="default: %(default)s")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="default: %(default)s")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="decoding threads")
-    given = parser.parse_args()
-    try:
-        _ablate(given)
-    except ScreenError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:  # a full disk, a folder that may not be written; what was measured is kept
-        print(f"error: {error.strerror}: {error.filename or given.out}. Go on by the same command.", file=sys.stderr)
-        return 2
-    return 0
+    return parser
 
 
 def _ablate(given: argparse.Namespace) -> None:

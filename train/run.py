@@ -31,50 +31,7 @@ ABOUT = ROOT / "train" / "about.toml"
 
 def main() -> int:
     """Exit status 0 when the model was written, 2 with a sentence when something the user gave was not usable."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--data", action="append", required=True, type=Path, metavar="DIR", help="a data set; repeat it for several"
-    )
-    parser.add_argument("--recipe", metavar="NAME|FILE", help="default: screen, or that of the first --member")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="where to write; default: runs/RECIPE-DATE-TIME")
-    parser.add_argument("--backbone", metavar="NAME", help="any timm backbone, in place of the recipe's")
-    parser.add_argument("--backbone-weights", type=Path, metavar="FILE", help="its weights, in place of ImageNet's")
-    parser.add_argument("--split", type=Path, metavar="FILE", help="a split.csv of an earlier run")
-    parser.add_argument(
-        "--member",
-        action="append",
-        default=[],
-        type=Path,
-        metavar="RUN",
-        help="train nothing, but put the networks of finished runs on the same folds together; one is judged anew",
-    )
-    parser.add_argument(
-        "--teacher",
-        action="append",
-        default=[],
-        type=Path,
-        metavar="RUN",
-        help="a finished run on the same folds to start from, or whose answers to learn (`teaching`); repeatable",
-    )
-    parser.add_argument(
-        "--only",
-        action="append",
-        default=[],
-        type=int,
-        metavar="FOLD",
-        help="train the network of this fold (from 1; 0: of all images) and nothing else; repeatable",
-    )
-    parser.add_argument("--resume", action="store_true", help="go on with the killed run in --out")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="override a line of the recipe; repeatable"
-    )
-    parser.add_argument(
-        "--bits", type=int, choices=BITS, default=HALF, help="of large weights; fewer make a smaller model file"
-    )
-    parser.add_argument("--about", type=Path, metavar="FILE", help="model texts; default: the bundled model's")
-    parser.add_argument("--cache", type=Path, default=default_cache(), metavar="DIR", help="default: %(default)s")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="default: %(default)s")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="decoding threads")
+    parser = _parser()
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a batch system's way to stop a job: as Ctrl-C
     processes = launched()
@@ -124,6 +81,54 @@ def main() -> int:
         print(f"\nStopped. Go on with --resume --out {out}", file=sys.stderr)
         return 130
     return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--data", action="append", required=True, type=Path, metavar="DIR", help="a data set; repeat it for several"
+    )
+    parser.add_argument("--recipe", metavar="NAME|FILE", help="default: screen, or that of the first --member")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where to write; default: runs/RECIPE-DATE-TIME")
+    parser.add_argument("--backbone", metavar="NAME", help="any timm backbone, in place of the recipe's")
+    parser.add_argument("--backbone-weights", type=Path, metavar="FILE", help="its weights, in place of ImageNet's")
+    parser.add_argument("--split", type=Path, metavar="FILE", help="a split.csv of an earlier run")
+    parser.add_argument(
+        "--member",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="RUN",
+        help="train nothing, but put the networks of finished runs on the same folds together; one is judged anew",
+    )
+    parser.add_argument(
+        "--teacher",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="RUN",
+        help="a finished run on the same folds to start from, or whose answers to learn (`teaching`); repeatable",
+    )
+    parser.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        type=int,
+        metavar="FOLD",
+        help="train the network of this fold (from 1; 0: of all images) and nothing else; repeatable",
+    )
+    parser.add_argument("--resume", action="store_true", help="go on with the killed run in --out")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="override a line of the recipe; repeatable"
+    )
+    parser.add_argument(
+        "--bits", type=int, choices=BITS, default=HALF, help="of large weights; fewer make a smaller model file"
+    )
+    parser.add_argument("--about", type=Path, metavar="FILE", help="model texts; default: the bundled model's")
+    parser.add_argument("--cache", type=Path, default=default_cache(), metavar="DIR", help="default: %(default)s")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="default: %(default)s")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="decoding threads")
+    return parser
 
 
 if __name__ == "__main__":
