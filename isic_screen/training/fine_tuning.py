@@ -27,7 +27,7 @@ from isic_screen.training.distortion import Part
 from isic_screen.training.draws import Distorted, Draws, FromStem, TrainingImages, ahead
 from isic_screen.training.losses import lesson_loss, screening_loss
 from isic_screen.training.mixup import own_shares, swapped
-from isic_screen.training.precision import amp_dtype, autocast, fast_depthwise
+from isic_screen.training.precision import amp_dtype, autocast, check_finite, fast_depthwise
 from isic_screen.training.progress import say
 from isic_screen.training.recipe import FineTuneRecipe
 from isic_screen.training.sampling import DIAGNOSES
@@ -223,11 +223,7 @@ class _Run:
         ):
             self._set_rates(before + step)
             loss, output = self._step(images, batch)
-            if not math.isfinite(loss):
-                raise TrainingError(
-                    f"The loss became {loss} in epoch {epoch}, batch {step + 1}. Lower learning_rate, or turn mixed "
-                    "precision off with --set amp=false; the last checkpoint is from before."
-                )
+            check_finite(loss, epoch, step + 1)
             losses.append(loss)
             logits.append(output)
             self.average.update(self.module, step=before + step + 1)

@@ -13,11 +13,10 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 from tqdm import tqdm
 
-from isic_screen.errors import TrainingError
 from isic_screen.processes import ALONE, Processes
 from isic_screen.training.batches import Batches
 from isic_screen.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from isic_screen.training.precision import amp_dtype, autocast
+from isic_screen.training.precision import amp_dtype, autocast, check_finite
 from isic_screen.training.progress import say
 from isic_screen.training.recipe import HeadRecipe
 from isic_screen.training.whole_batch import whole_batch
@@ -176,12 +175,7 @@ def _train_epoch(
         losses = binary_cross_entropy_with_logits(logits.float(), targets, pos_weight=weight, reduction="sum")
         # The mean over the processes, which is what they make of their gradients, is the mean over the batch.
         loss = losses * (processes.count / batch_size)
-        if not torch.isfinite(loss):
-            raise TrainingError(
-                f"The loss became {loss.item()} in epoch {epoch}, batch {step + 1}. "
-                "Lower learning_rate, or turn mixed precision off with --set amp=false; "
-                "the last checkpoint is from before."
-            )
+        check_finite(loss.item(), epoch, step + 1)
         scaler.scale(loss).backward()
         scaler.step(optimizer)
         scaler.update()

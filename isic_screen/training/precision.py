@@ -1,5 +1,6 @@
 """Automatic mixed precision: which number format this device is fast in."""
 
+import math
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -7,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 from torch.overrides import TorchFunctionMode
+
+from isic_screen.errors import TrainingError
 
 
 def amp_dtype(device: torch.device, amp: bool = True) -> torch.dtype:
@@ -26,6 +29,15 @@ def autocast(device: torch.device, dtype: torch.dtype) -> torch.autocast:
     """The autocast context for `dtype`; for fp32 it changes nothing."""
     lower = dtype != torch.float32
     return torch.autocast(device.type, dtype if lower else None, enabled=lower)
+
+
+def check_finite(loss: float, epoch: int, batch: int) -> None:
+    """Raise TrainingError for a loss that is no number, as where fp16 overflows; `batch` and `epoch` are from 1."""
+    if not math.isfinite(loss):
+        raise TrainingError(
+            f"The loss became {loss} in epoch {epoch}, batch {batch}. Lower learning_rate, or turn mixed precision off "
+            "with --set amp=false; the last checkpoint is from before."
+        )
 
 
 def fast_depthwise(device: torch.device) -> AbstractContextManager[Any]:
