@@ -69,7 +69,7 @@ def _answer(result: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _latency(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [
-        (f"Photo of 512 pixels, {threads} thread{'s' * (threads != '1')}: current / first bundled model", ratio(value))
+        (f"Photo of 512 pixels, {counted(int(threads), 'thread')}: current / first bundled model", ratio(value))
         for threads, value in result["now_over_first_by_threads"].items()
     ]
 

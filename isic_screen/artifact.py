@@ -33,7 +33,7 @@ FORMAT_VERSION = 9
 # 1 had no novelty, 2 one of the pooled features, 3 neither committees nor eight bits, 4 no views, 5 neither six bits
 # nor members that are shown a photo another way round, 6 no mean over three views, 7 no marks of the photos seen, 8 no
 # counts without the camera that nearly gives the class away
-_READABLE_VERSIONS = (1, 2, 3, 4, 5, 6, 7, 8, 9)
+_READABLE_VERSIONS = range(1, FORMAT_VERSION + 1)
 _NOVELTY = "novelty."  # prefix of its tensors; those of the network are "backbone." and "head."
 _SEEN = "seen_photos"  # the name of its tensor
 BUNDLED_MODEL = Path(__file__).resolve().parents[1] / "assets" / "model.safetensors"

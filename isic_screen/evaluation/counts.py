@@ -87,7 +87,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class Ranking:
-    """Images in the order of their scores, highest first; `starts` is where each distinct score begins."""
+    """Images in the order of their scores, highest first; `thresholds` (U,) are the distinct scores."""
 
     thresholds: Floats
     _order: NDArray[np.intp]

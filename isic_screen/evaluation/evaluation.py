@@ -163,9 +163,10 @@ def _camera_shortcut(rows: pd.DataFrame, seed: int, resamples: int) -> dict[str,
     of_size = of_camera(rows[["width", "height"]].apply(pd.to_numeric, errors="coerce"))  # a table read as text as well
     if not of_size.any():
         return None
+    left_out = {"images": int(of_size.sum()), "melanomas": int(rows.loc[of_size, "target"].sum())}
     others = rows[~of_size]
     if others.empty:
-        return {"images": int(of_size.sum()), "melanomas": int(rows.loc[of_size, "target"].sum()), "roc_auc": None}
+        return {**left_out, "roc_auc": None}
     ranking = Ranking.of(others["probability"].to_numpy(dtype=float), others["target"].to_numpy(dtype=int))
     auc = bootstrap(
         lambda weights: {"roc_auc": ranking.counts(weights).roc_auc()},
@@ -174,11 +175,7 @@ def _camera_shortcut(rows: pd.DataFrame, seed: int, resamples: int) -> dict[str,
         resamples=resamples,
         seed=seed,
     )["roc_auc"]
-    return {
-        "images": int(of_size.sum()),
-        "melanomas": int(rows.loc[of_size, "target"].sum()),
-        "roc_auc": auc.to_dict(),
-    }
+    return {**left_out, "roc_auc": auc.to_dict()}
 
 
 def _several_sources(predictions: pd.DataFrame, blocks: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -38,11 +38,10 @@ def evaluate_subgroups(
 ) -> dict[str, Any] | None:
     """AUC, and sensitivity and specificity at one threshold, of every group of `subgroups(rows)`; plain JSON values.
 
-    `rows` are checked predictions of one source and `points` its operating points: the threshold is that for
-    DEFAULT_SENSITIVITY as shipped; of a model that ships with a single other one, as an ensemble does, it is that; of
-    others it is chosen on the sample. A figure that rests on fewer than
-    MIN_OF_CLASS melanomas (or others) has no value but the reason TOO_FEW. None when nothing tells groups apart, or
-    when no threshold is known.
+    `rows` are checked predictions of one source and `points` its operating points. The threshold is the shipped one for
+    DEFAULT_SENSITIVITY, else the only one that was shipped (an ensemble has such a one), else one chosen on the sample.
+    A figure that rests on fewer than MIN_OF_CLASS melanomas (or others) has no value but the reason TOO_FEW. None when
+    nothing tells groups apart, or when no threshold is known.
     """
     point = _point(points)
     characteristics = subgroups(rows)
