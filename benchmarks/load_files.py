@@ -27,9 +27,9 @@ class File:
     content: bytes
 
 
-def photos(data: Path, count: int, seed: int = 0) -> list[File]:
+def photos(data: Path, count: int) -> list[File]:
     """`count` different photos, from each of SOURCES in turn as long as it has some; drawn ones where there is none."""
-    order = random.Random(seed)
+    order = random.Random(0)
     piles = []
     for source in SOURCES:
         pile = sorted(path for path in (data / source).rglob("*") if path.suffix.lower() in PHOTO_SUFFIXES)
@@ -42,7 +42,7 @@ def photos(data: Path, count: int, seed: int = 0) -> list[File]:
                 path = pile.pop()
                 chosen.setdefault(path.read_bytes(), path.suffix.lower())
     found = [File(suffix, content) for content, suffix in chosen.items()]
-    return found + [drawn(seed + number) for number in range(count - len(found))]
+    return found + [drawn(number) for number in range(count - len(found))]
 
 
 def drawn(seed: int) -> File:

@@ -1,7 +1,6 @@
 """The load test's figures as a table in docs/serving.md, so that no figure there is typed."""
 
 import re
-from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import ROOT
@@ -41,5 +40,5 @@ def with_table(document: str, result: dict[str, Any]) -> str:
     return filled
 
 
-def write_document(result: dict[str, Any], document: Path = DOCUMENT) -> None:
-    document.write_text(with_table(document.read_text(encoding="utf-8"), result), encoding="utf-8")
+def write_document(result: dict[str, Any]) -> None:
+    DOCUMENT.write_text(with_table(DOCUMENT.read_text(encoding="utf-8"), result), encoding="utf-8")

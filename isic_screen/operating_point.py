@@ -37,13 +37,13 @@ class Proportion:
     total: int
 
 
-def wilson(count: int, total: int, confidence: float = 0.95) -> Proportion:
+def wilson(count: int, total: int) -> Proportion:
     """Proportion with the Wilson score interval (E. B. Wilson, JASA 22, 1927), sound near 0 and 1 and for small n."""
     if not 0 <= count <= total:
         raise ValueError(f"count must lie in 0..total, got {count} of {total}")
     if total == 0:
         return Proportion(None, None, None, 0, 0)
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    z = NormalDist().inv_cdf(0.975)  # 95 %
     p = count / total
     scale = 1 + z * z / total
     centre = (p + z * z / (2 * total)) / scale

@@ -51,7 +51,7 @@ class DataSet:
         return hashlib.sha256("\n".join(sorted(self.hashes.values())).encode()).hexdigest()
 
 
-def read_sources(folders: Sequence[Path | str], *, remove_duplicates: bool = True) -> DataSet:
+def read_sources(folders: Sequence[Path | str]) -> DataSet:
     """Read one or several data folders (or label tables) as one data set.
 
     A photo that several sources hold, by its id in the ISIC archive or as one file, is kept from the first of them.
@@ -63,10 +63,7 @@ def read_sources(folders: Sequence[Path | str], *, remove_duplicates: bool = Tru
     if len(set(places)) < len(places):
         raise DataError(f"A data folder was given twice: {listed(folders)}.")
     names = _source_names(places)
-    sources = [
-        read_source(folder, name=name, remove_duplicates=remove_duplicates)
-        for folder, name in zip(folders, names, strict=True)
-    ]
+    sources = [read_source(folder, name=name) for folder, name in zip(folders, names, strict=True)]
     rows = pd.concat([source.rows for source in sources], ignore_index=True)
     warnings = [warning for source in sources for warning in source.warnings]
     rows["group"] = groups_of_sources(rows)
@@ -80,7 +77,7 @@ def read_sources(folders: Sequence[Path | str], *, remove_duplicates: bool = Tru
     )
 
 
-def read_source(folder: Path | str, *, name: str | None = None, remove_duplicates: bool = True) -> DataSet:
+def read_source(folder: Path | str, *, name: str | None = None) -> DataSet:
     """Read one data folder; or a label table, whose folder then is the one with the photos.
 
     Raises ``DataError`` naming file and rows: no folder or table, a table that fails the checks of ``read_labels``, no
@@ -100,9 +97,7 @@ def read_source(folder: Path | str, *, name: str | None = None, remove_duplicate
     rows = _with_side_tables(rows, folder)
     rows["source"] = name
     rows["group"] = of_source(rows["group"], name)
-    rows = rows.reset_index(drop=True)
-    if remove_duplicates:
-        rows = _without_duplicates(rows, folder, warnings)
+    rows = _without_duplicates(rows.reset_index(drop=True), folder, warnings)
     return DataSet(name, _sorted(rows), tuple(f"{name}: {text}" for text in warnings), {name: labels.sha256})
 
 

@@ -44,7 +44,6 @@ def compare(
     *,
     against: Mapping[str, str],
     resamples: int = RESAMPLES,
-    seed: int = 0,
 ) -> dict[str, dict[str, Any]]:
     """For every table of held-out scores (source, image_id, logit, camera, fold): METRICS by group, their differences
     to another (`against` names it; an entry it does not name has none), and how well the camera was told.
@@ -72,7 +71,7 @@ def compare(
             targets, members = rows["target"].to_numpy()[chosen], rows["group"].to_numpy()[chosen]
             one = _Folds.of(table[chosen], "logit", targets)
             two = _Folds.of(aligned[other][chosen], "logit", targets) if other else None
-            found = _estimates(one, two, targets, members, resamples, seed)
+            found = _estimates(one, two, targets, members, resamples)
             for metric in METRICS:
                 values[metric][group] = found[metric].to_dict()
                 if two:
@@ -81,7 +80,7 @@ def compare(
             **values,
             "against": other,
             "difference": differences,
-            "camera": _camera(table, rows, resamples, seed),
+            "camera": _camera(table, rows, resamples),
         }
     return results
 
@@ -111,7 +110,7 @@ def _mean(values: list[Floats]) -> Floats:
 
 
 def _estimates(
-    one: _Folds, two: _Folds | None, targets: NDArray[Any], groups: NDArray[Any], resamples: int, seed: int
+    one: _Folds, two: _Folds | None, targets: NDArray[Any], groups: NDArray[Any], resamples: int
 ) -> dict[str, Estimate]:
     """METRICS of `one`, and by _DIFFERENCE and their name what they are less those of `two`, drawn together."""
 
@@ -120,17 +119,17 @@ def _estimates(
         second = two.measure(weights) if two else {}
         return first | {_DIFFERENCE + name: first[name] - value for name, value in second.items()}
 
-    return bootstrap(measure, targets, groups, resamples=resamples, seed=seed)
+    return bootstrap(measure, targets, groups, resamples=resamples)
 
 
-def _camera(table: pd.DataFrame, rows: pd.DataFrame, resamples: int, seed: int) -> dict[str, Any] | None:
+def _camera(table: pd.DataFrame, rows: pd.DataFrame, resamples: int) -> dict[str, Any] | None:
     """AUC with which the probe told CAMERA_SIZE among benign photos; None where nothing was probed."""
     probed = np.isfinite(table["camera"].to_numpy(float))
     if not probed.any():
         return None
     size = of_camera(rows).to_numpy()[probed].astype(int)
     told = _Folds.of(table[probed], "camera", size)
-    return _estimates(told, None, size, rows["group"].to_numpy()[probed], resamples, seed)["auc"].to_dict()
+    return _estimates(told, None, size, rows["group"].to_numpy()[probed], resamples)["auc"].to_dict()
 
 
 def table_of(results: Mapping[str, Mapping[str, Any]]) -> str:

@@ -21,6 +21,7 @@ MELANOMA, OTHER = VERMILLION, BLUE
 TITLE_SIZE, TEXT_SIZE, SMALL_SIZE = 12, 9.5, 8.5
 DPI = 200
 _PROBABILITY_TICKS = (0.00001, 0.0001, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 0.5, 0.7, 0.9, 0.97, 0.99, 0.999)
+_LEAST_TICK_GAP = 0.09  # of the axis
 
 
 def new_figure(
@@ -73,14 +74,14 @@ def label_axes(axes: Axes, x: str, y: str) -> None:
     axes.set_ylabel(y, fontsize=TEXT_SIZE, color=INK)
 
 
-def probability_axis(axes: Axes, low: float, high: float, *, min_gap: float = 0.045) -> None:
+def probability_axis(axes: Axes, low: float, high: float) -> None:
     """Scale x by log-odds, so that probabilities around 1 % and around 50 % both have room; ticks in percent."""
     axes.set_xscale("logit", nonpositive="clip")
     axes.set_xlim(low, high)
     span = logit(high) - logit(low)
     ticks: list[float] = []
     for tick in _PROBABILITY_TICKS:
-        if low <= tick <= high and (not ticks or logit(tick) - logit(ticks[-1]) >= min_gap * 2 * span):
+        if low <= tick <= high and (not ticks or logit(tick) - logit(ticks[-1]) >= _LEAST_TICK_GAP * span):
             ticks.append(tick)
     axes.xaxis.set_major_locator(FixedLocator(ticks))
     axes.xaxis.set_major_formatter(FixedFormatter([percent(tick) for tick in ticks]))

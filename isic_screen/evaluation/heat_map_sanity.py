@@ -131,26 +131,25 @@ def logit_falls(
     images: Tensor,
     filling: Tensor,
     heats: Sequence[NDArray[Any]],
-    shares: Sequence[float] = SHARES,
 ) -> Floats:
-    """By how much the logits of images (N, 3, s, s) fall, (N, shares), when their hottest pixels are replaced.
+    """By how much the logits of images (N, 3, s, s) fall, (N, SHARES), when their hottest pixels are replaced.
 
     `filling`, (N, 3, s, s) or broadcast to it, holds the pixels to put there; `heats` one ranking (s, s) each.
     """
     with torch.inference_mode():
         whole = logits_of(images)
         falls = []
-        for share in shares:
+        for share in SHARES:
             removed = torch.from_numpy(np.stack([hottest(heat, share) for heat in heats]))[:, None]
             falls.append(whole - logits_of(torch.where(removed, filling, images)))
     return torch.stack(falls, dim=1).double().numpy()
 
 
-def mean_fall(falls: Floats, shares: Sequence[float] = SHARES) -> Floats:
-    """The area under curves of falls (N, shares) from share 0, over the greatest share: a mean fall (N,), in logits."""
+def mean_fall(falls: Floats) -> Floats:
+    """The area under curves of falls (N, SHARES) from share 0, over the greatest share: a mean fall (N,), in logits."""
     from_zero = np.concatenate([np.zeros((len(falls), 1)), falls], axis=1)
-    area: Floats = np.trapezoid(from_zero, [0, *shares], axis=1)
-    return area / shares[-1]
+    area: Floats = np.trapezoid(from_zero, [0, *SHARES], axis=1)
+    return area / SHARES[-1]
 
 
 class SanityCheck:

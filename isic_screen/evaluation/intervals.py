@@ -110,7 +110,6 @@ def paired_difference(
     groups: ArrayLike,
     *,
     resamples: int = RESAMPLES,
-    seed: int = 0,
 ) -> Estimate:
     """`metric` of `scores` minus that of `baseline`, two scores (N,) of the same images, drawn together.
 
@@ -121,7 +120,7 @@ def paired_difference(
     def measure(weights: Floats) -> dict[str, Floats]:
         return {"difference": metric(first.counts(weights)) - metric(second.counts(weights))}
 
-    return bootstrap(measure, targets, groups, resamples=resamples, seed=seed)["difference"]
+    return bootstrap(measure, targets, groups, resamples=resamples)["difference"]
 
 
 def _estimate(
