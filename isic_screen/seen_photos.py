@@ -14,9 +14,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from isic_screen.data.archive_ids import ARCHIVE_IDS, photo_name
-from isic_screen.data.hashing import sha256_file
+from isic_screen.archive_ids import ARCHIVE_IDS, photo_name
 from isic_screen.errors import DataError
+from isic_screen.hashing import sha256_file
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from isic_screen.data.archive_ids import photo_name
+from isic_screen.archive_ids import photo_name
 from isic_screen.data.duplicates import connected, drop_duplicates, find_duplicates, read_duplicates
 from isic_screen.data.splits import leak, split_rows
 from isic_screen.data.tables import read_labels, read_source

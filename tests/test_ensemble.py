@@ -203,7 +203,7 @@ def test_evaluating_measures_the_ensembles_own_threshold(files, lesion_folder, t
 
 
 def test_evaluating_on_a_members_training_table_is_told(files, lesion_folder, tmp_path, capsys):
-    from isic_screen.data.hashing import sha256_file
+    from isic_screen.hashing import sha256_file
 
     table = sha256_file(lesion_folder / "labels.csv")
     knows = load_model(files[1])

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from isic_screen.data.hashing import sha256_file
 from isic_screen.errors import DataError
+from isic_screen.hashing import sha256_file
 
 
 def test_sha256_file(tmp_path: Path) -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from isic_screen.data.hashing import sha256_file
 from isic_screen.data.tables import read_sources
 from isic_screen.errors import DataError
+from isic_screen.hashing import sha256_file
 from tests.small_sets import put_photos, put_plain, put_table, targets
 
 ONE, TWO, THREE = "ISIC_0000001", "ISIC_0000002", "ISIC_0000003"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from isic_screen.data.archive_ids import photo_name
+from isic_screen.archive_ids import photo_name
 from isic_screen.data.csv_files import read_csv
 from isic_screen.errors import DataError
 from isic_screen.wording import counted, listed

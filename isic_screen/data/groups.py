@@ -6,7 +6,7 @@ a table may know the patient of one photo of a lesion and not of the next, and a
 
 import pandas as pd
 
-from isic_screen.data.archive_ids import ARCHIVE_IDS, photo_name
+from isic_screen.archive_ids import ARCHIVE_IDS, photo_name
 from isic_screen.data.duplicates import connected
 
 

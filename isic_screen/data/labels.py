@@ -13,8 +13,8 @@ import pandas as pd
 from isic_screen.data.csv_files import column_among, read_csv, read_header
 from isic_screen.data.diagnoses import MELANOMA, class_of
 from isic_screen.data.groups import groups_of
-from isic_screen.data.hashing import sha256_file
 from isic_screen.errors import DataError
+from isic_screen.hashing import sha256_file
 from isic_screen.wording import counted, listed
 
 IMAGE_COLUMNS = ("image_name", "image_id", "isic_id", "image", "filename", "file_name", "file", "path", "id")

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from isic_screen.data.archive_ids import ARCHIVE_IDS, photo_name
+from isic_screen.archive_ids import ARCHIVE_IDS, photo_name
 from isic_screen.data.csv_files import column_among, read_csv
 from isic_screen.data.duplicates import drop_duplicates, find_duplicates, read_duplicates
 from isic_screen.data.folders import PhotoIndex, find_table, index_photos

@@ -11,9 +11,9 @@ import numpy.typing as npt
 import torch
 from tqdm import tqdm
 
+from isic_screen.archive_ids import ARCHIVE_IDS, photo_name
 from isic_screen.artifact import Model
 from isic_screen.batch import screen_shared
-from isic_screen.data.archive_ids import ARCHIVE_IDS, photo_name
 from isic_screen.data.tables import DataSet, read_sources
 from isic_screen.ensemble import Ensemble
 from isic_screen.errors import DataError, ModelFileError, PhotoError

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from isic_screen.data.hashing import hash_files, sha256_of_all
 from isic_screen.data.images import read_photos
 from isic_screen.errors import DataError, PhotoError
+from isic_screen.hashing import hash_files, sha256_of_all
 from isic_screen.processes import ALONE, Processes
 from isic_screen.training.filled_table import filled_table
 
