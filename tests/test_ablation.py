@@ -195,18 +195,18 @@ def test_the_shipped_run_is_compared_with_the_paper_and_its_scores_are_kept(abla
     assert run() == found  # from what was kept
 
 
-def test_an_entry_with_another_seed_has_the_folds_of_the_one_it_names(ablate, capsys, monkeypatch):
-    run, rows, folder = ablate
+@pytest.fixture
+def untrained(ablate, monkeypatch):
+    """What each fine-tuned entry of `ablate` would have been trained with; nothing is."""
+    _, rows, folder = ablate
     with (folder / "entries.toml").open("a") as entries:
-        entries.write('\nrecipe = "lite0"\n[seed]\nwhy = "s"\nset = { seed = 1 }\nfolds = "base"\n')
+        entries.write('\nrecipe = "lite0"\n')
     seen = []
 
     class Untrained:
-        """Keeps the folds that it was told of, instead of training on them."""
-
         @classmethod
         def prepare(cls, data, recipe, setting):
-            seen.append((recipe.seed, load_split(setting.split_file, data.rows)))
+            seen.append((recipe, setting))
             return cls()
 
         def folds(self):
@@ -216,15 +216,31 @@ def test_an_entry_with_another_seed_has_the_folds_of_the_one_it_names(ablate, ca
             return _scores(rows, 1.0, 9)
 
     monkeypatch.setattr(train.ablate, "WholeNetwork", Untrained)
+    return seen
+
+
+def test_an_entry_with_another_seed_has_the_folds_of_the_one_it_names(ablate, untrained, capsys):
+    run, rows, folder = ablate
+    with (folder / "entries.toml").open("a") as entries:
+        entries.write('[seed]\nwhy = "s"\nset = { seed = 1 }\nfolds = "base"\n')
     run("--out", str(folder / "runs"))
     base = pd.read_csv(folder / "scores" / "base.csv.gz")
-    ((seed, folds),) = seen
-    assert seed == 1
+    ((recipe, setting),) = untrained
+    assert recipe.seed == 1
+    folds = load_split(setting.split_file, rows)
     assert dict(zip(rows["image_id"], folds, strict=True)) == dict(zip(base["image_id"], base["fold"], strict=True))
     (folder / "scores" / "seed.csv.gz").unlink()
     (folder / "scores" / "base.csv.gz").unlink()
     run("--out", str(folder / "runs"), "--only", "seed", status=2)
     assert "run --only base first" in capsys.readouterr().err
+
+
+def test_an_entry_can_start_from_random_weights(ablate, untrained):
+    run, _, folder = ablate
+    with (folder / "entries.toml").open("a") as entries:
+        entries.write('[pretrained]\nwhy = "p"\n[random]\nwhy = "r"\npretrained = false\n')
+    run("--out", str(folder / "runs"))
+    assert [setting.weights for _, setting in untrained] == ["imagenet", None]
 
 
 def test_what_goes_on_from_a_run_finds_it_among_the_starts_of_others(tmp_path):

@@ -170,7 +170,15 @@ def _cross_validate(
     out = given.out / name
     out.mkdir(parents=True, exist_ok=True)
     split = _split_of(entry["folds"], given) if "folds" in entry else None
-    setting = Setting(out, given.cache, device_named(given.device), given.workers, resume=True, split_file=split)
+    setting = Setting(
+        out,
+        given.cache,
+        device_named(given.device),
+        given.workers,
+        resume=True,
+        weights="imagenet" if entry.get("pretrained", True) else None,
+        split_file=split,
+    )
     if isinstance(recipe, HeadRecipe):
         return _with_camera(Experiment.prepare(data, recipe, setting))
     recipe = load_recipe(recipe_name, [*overrides, *given.set])
