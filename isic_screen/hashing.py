@@ -4,10 +4,9 @@ import hashlib
 import os
 from collections.abc import Sequence
 
-from tqdm import tqdm
-
 from isic_screen.errors import DataError
 from isic_screen.processes import ALONE, Processes
+from isic_screen.progress import Bar
 
 _FEW = 2000  # files that are read before a progress bar would be looked at
 
@@ -26,7 +25,7 @@ def hash_files(paths: Sequence[str], processes: Processes = ALONE) -> list[str]:
     quiet = len(paths) < _FEW or not processes.main
     own = paths[processes.share(len(paths))]
     return processes.gather_rows(
-        [sha256_file(path) for path in tqdm(own, desc="Reading files", unit="file", disable=quiet)]
+        [sha256_file(path) for path in Bar(own, desc="Reading files", unit="file", disable=quiet)]
     )
 
 

@@ -27,9 +27,9 @@ from isic_screen.errors import DataError, RecipeError, ScreenError  # noqa: E402
 from isic_screen.evaluation.ablation import SHIPPED, compare, table_of  # noqa: E402
 from isic_screen.evaluation.camera_probe import probe_camera  # noqa: E402
 from isic_screen.processes import device_named  # noqa: E402
+from isic_screen.progress import say  # noqa: E402
 from isic_screen.training.earlier_runs import EarlierRun  # noqa: E402
 from isic_screen.training.experiment import Experiment  # noqa: E402
-from isic_screen.training.progress import say  # noqa: E402
 from isic_screen.training.recipe import FineTuneRecipe, HeadRecipe, load_recipe  # noqa: E402
 from isic_screen.training.run import START  # noqa: E402
 from isic_screen.training.setting import Setting, default_cache  # noqa: E402

@@ -19,9 +19,9 @@ import torch  # noqa: E402
 from isic_screen.compression import BITS, HALF  # noqa: E402
 from isic_screen.errors import ScreenError  # noqa: E402
 from isic_screen.processes import device_named, launched  # noqa: E402
+from isic_screen.progress import say  # noqa: E402
 from isic_screen.training.about import load_about  # noqa: E402
 from isic_screen.training.earlier_runs import EarlierRun  # noqa: E402
-from isic_screen.training.progress import say  # noqa: E402
 from isic_screen.training.recipe import load_recipe, load_starts  # noqa: E402
 from isic_screen.training.run import train  # noqa: E402
 from isic_screen.training.setting import Setting, default_cache  # noqa: E402

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from tqdm import tqdm
 
 from isic_screen.archive_ids import ARCHIVE_IDS, photo_name
 from isic_screen.artifact import Model
@@ -21,6 +20,7 @@ from isic_screen.evaluation.contact_sheet import save_worst
 from isic_screen.evaluation.report import write_report
 from isic_screen.evaluation.sharpness import with_sharpness
 from isic_screen.processes import ALONE, Processes
+from isic_screen.progress import Bar
 from isic_screen.screener import Screener
 from isic_screen.wording import counted, listed
 
@@ -74,7 +74,7 @@ def evaluate_model(
     paths = rows["path"].tolist()
     screener = model if isinstance(model, Ensemble) else Screener(model, device)
     found = screen_shared(screener, paths, processes, workers=workers)
-    results = list(tqdm(found, total=len(paths), unit="image", disable=not processes.main))
+    results = list(Bar(found, total=len(paths), unit="image", disable=not processes.main))
     if not processes.main:
         return {}
     failures = [str(result) for result in results if isinstance(result, PhotoError)]

@@ -14,13 +14,13 @@ from isic_screen.data.images import find_unreadable
 from isic_screen.data.splits import TRAIN, VALIDATION, fold_rows, leak, load_split, save_split, split_rows
 from isic_screen.data.tables import DataSet
 from isic_screen.network import Head, ScreenNet
+from isic_screen.progress import say, say_set_aside
 from isic_screen.training.augmentation import Augmentation
 from isic_screen.training.batches import Batches, FeatureBatches, ImageBatches
 from isic_screen.training.features import FeatureExtractor, Features
 from isic_screen.training.folds import unit_of
 from isic_screen.training.loop import Fit, fit, predict
 from isic_screen.training.precision import amp_dtype
-from isic_screen.training.progress import say, say_set_aside
 from isic_screen.training.recipe import HeadRecipe
 from isic_screen.training.setting import Setting
 

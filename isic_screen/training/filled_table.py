@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
-from tqdm import tqdm
 
 from isic_screen.errors import PhotoError
 from isic_screen.processes import Processes
+from isic_screen.progress import Bar
 from isic_screen.whole_file import whole_file
 
 if sys.platform != "win32":
@@ -94,7 +94,7 @@ def _fill(
     mine = [row for rows in rounds for row in rows]
     found = read(mine)
     quiet = total < _FEW or not processes.main
-    with tqdm(desc=what, unit="image", initial=done, total=total, disable=quiet) as progress:
+    with Bar(desc=what, unit="image", initial=done, total=total, disable=quiet) as progress:
         for rows in rounds:
             waiting: dict[int, T] = {}
             failed: list[tuple[str, str]] = []

@@ -17,18 +17,17 @@ from sklearn.metrics import roc_auc_score
 from timm.optim import param_groups_layer_decay
 from timm.utils import ModelEmaV3
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from isic_screen.errors import RecipeError, TrainingError
 from isic_screen.network import ScreenNet
 from isic_screen.processes import ALONE, Processes
+from isic_screen.progress import Bar, say
 from isic_screen.training.checkpoint import Checkpoint, StateDict, ended, load_checkpoint, save_checkpoint
 from isic_screen.training.distortion import Part
 from isic_screen.training.draws import Distorted, Draws, FromStem, TrainingImages, ahead
 from isic_screen.training.losses import lesson_loss, screening_loss
 from isic_screen.training.mixup import own_shares, swapped
 from isic_screen.training.precision import amp_dtype, autocast, check_finite, fast_depthwise
-from isic_screen.training.progress import say
 from isic_screen.training.recipe import FineTuneRecipe
 from isic_screen.training.sampling import DIAGNOSES
 from isic_screen.training.schedule import rate_at
@@ -219,7 +218,7 @@ class _Run:
         if self.device.type != "cpu":  # its kernels leave the processor time to compress and draw the next images
             batches = ahead(batches)
         for step, batch in enumerate(
-            tqdm(batches, desc=f"Epoch {epoch}", unit="batch", total=steps, leave=False, disable=quiet)
+            Bar(batches, desc=f"Epoch {epoch}", unit="batch", total=steps, leave=False, disable=quiet)
         ):
             self._set_rates(before + step)
             loss, output = self._step(images, batch)

@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
-from tqdm import tqdm
 
 from isic_screen.processes import ALONE, Processes
+from isic_screen.progress import Bar, say
 from isic_screen.training.batches import Batches
 from isic_screen.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from isic_screen.training.precision import amp_dtype, autocast, check_finite
-from isic_screen.training.progress import say
 from isic_screen.training.recipe import HeadRecipe
 from isic_screen.training.whole_batch import whole_batch
 
@@ -163,7 +162,7 @@ def _train_epoch(
     """Mean loss of one epoch."""
     module.train()
     total, count = 0.0, 0
-    batches = tqdm(
+    batches = Bar(
         training.training(epoch), total=len(training), desc=f"Epoch {epoch}", unit="batch", leave=False, disable=quiet
     )
     for step, (inputs, targets, batch_size) in enumerate(batches):

@@ -18,8 +18,8 @@ from isic_screen.evaluation.subgroups import MIN_OF_CLASS
 from isic_screen.network import ScreenNet
 from isic_screen.novelty import Novelty
 from isic_screen.operating_point import DEFAULT_SENSITIVITY, SENSITIVITY_TARGETS, ThresholdTable
+from isic_screen.progress import say
 from isic_screen.seen_photos import SeenPhotos
-from isic_screen.training.progress import say
 from isic_screen.training.recipe import Recipe
 from isic_screen.training.setting import Setting
 

@@ -16,12 +16,12 @@ from isic_screen.evaluation.figure_labels import images_by_group
 from isic_screen.evaluation.figures import save_curves
 from isic_screen.evaluation.fine_tuning_curves import save_fine_tuning_curves
 from isic_screen.novelty import KNOWN_SHARE, cut_off_of
+from isic_screen.progress import say
 from isic_screen.training.earlier_runs import FINAL, RECIPE_FILE, EarlierRun, checkpoint_of, parts_of
 from isic_screen.training.experiment import Experiment
 from isic_screen.training.filled_table import locked
 from isic_screen.training.folds import LEAKS, basis_of, check_split_file, folds_of, unit_of
 from isic_screen.training.model_file import MODEL_FILE, Trained, finish
-from isic_screen.training.progress import say
 from isic_screen.training.recipe import FineTuneRecipe, HeadRecipe, Recipe
 from isic_screen.training.setting import Setting
 from isic_screen.training.stem import parts_in_two

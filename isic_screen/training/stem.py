@@ -20,10 +20,10 @@ import torch
 from numpy.typing import NDArray
 from timm.models import EfficientNet
 from torch import Tensor
-from tqdm import tqdm
 
 from isic_screen.network import ScreenNet
 from isic_screen.processes import ALONE, Processes
+from isic_screen.progress import Bar
 from isic_screen.training.checkpoint import StateDict
 from isic_screen.training.filled_table import locked
 from isic_screen.training.precision import amp_dtype, autocast
@@ -132,7 +132,7 @@ class StemRounds:
         if self.processes.main and missing:
             next(iter(missing)).parent.mkdir(parents=True, exist_ok=True)
             total = len(missing) * self.recipe.epoch_images
-            with tqdm(desc="First stages", unit="image", total=total, leave=False) as progress:
+            with Bar(desc="First stages", unit="image", total=total, leave=False) as progress:
                 # Once without waiting for rounds that another run is at, then for those.
                 for patient in (False, True):
                     for round_ in missing.values():
@@ -141,7 +141,7 @@ class StemRounds:
                                 self._compute(round_, progress)
         self.processes.wait()
 
-    def _compute(self, round_: Round, progress: "tqdm[Any]") -> None:
+    def _compute(self, round_: Round, progress: Bar) -> None:
         random = np.random.default_rng([self.recipe.seed, round_.size, round_.number, 1])
         parts = _maps(self.network, self.pixels, round_.rows, round_.size, self.recipe, self.device, random, progress)
         # By way of memory: of a full disk NumPy would not say what is wrong.
@@ -171,7 +171,7 @@ def _maps(
     recipe: FineTuneRecipe,
     device: torch.device,
     random: np.random.Generator,
-    progress: "tqdm[Any]",
+    progress: Bar,
 ) -> Iterator[NDArray[Any]]:
     """The maps (n, h, w, C) of some rows at a time; bf16's bits as int16, as NumPy has no such type."""
     distortion, dtype = recipe.distortion(), amp_dtype(device, recipe.amp)

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torchvision.transforms.functional import resize
-from tqdm import tqdm
 
 from isic_screen.engine import engine_of
 from isic_screen.processes import ALONE, Processes
+from isic_screen.progress import Bar
 from isic_screen.training.draws import Lessons
 from isic_screen.training.fine_tuning import WithDiagnosis
 
@@ -38,7 +38,7 @@ def lessons_of(
     teachers = [(module.network.input_spec, engine_of(module.network, device), module) for module in modules]
     melanoma, diagnoses = list[NDArray[np.float32]](), list[NDArray[np.float32]]()
     with torch.inference_mode():
-        for start in tqdm(
+        for start in Bar(
             range(0, len(mine), _AT_ONCE), desc="Asking the teachers", unit="batch", leave=False, disable=quiet
         ):
             photos = torch.from_numpy(pixels[mine[start : start + _AT_ONCE]]).to(device)

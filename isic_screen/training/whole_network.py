@@ -10,7 +10,6 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from tqdm import tqdm
 
 from isic_screen.data.images import read_photos
 from isic_screen.data.splits import leak, save_split
@@ -20,13 +19,13 @@ from isic_screen.errors import PhotoError, TrainingError
 from isic_screen.evaluation.camera_probe import probe_camera
 from isic_screen.network import ScreenNet, Whole
 from isic_screen.novelty import AXES, Novelty
+from isic_screen.progress import Bar, say, say_set_aside
 from isic_screen.training.draws import Lessons, TrainingImages
 from isic_screen.training.earlier_runs import SPLIT_FILE, EarlierRun, checkpoint_of, parts_of
 from isic_screen.training.filled_table import locked
 from isic_screen.training.fine_tuning import fine_tune
 from isic_screen.training.folds import check_split_file, folds_of
 from isic_screen.training.pixels import Pixels, cached_pixels
-from isic_screen.training.progress import say, say_set_aside
 from isic_screen.training.recipe import FineTuneRecipe
 from isic_screen.training.sampling import camera_groups, diagnosis_targets, sampling_weights
 from isic_screen.training.setting import Setting
@@ -199,7 +198,7 @@ class WholeNetwork:
         photos = read_photos(paths, network.input_spec, self.setting.workers)
         quiet = not processes.main
         with torch.inference_mode():
-            for place, tensor in tqdm(
+            for place, tensor in Bar(
                 photos, desc="Scoring", unit="image", total=len(paths), leave=False, disable=quiet
             ):
                 if isinstance(tensor, PhotoError):  # unreadable images were set aside before: this one changed since
