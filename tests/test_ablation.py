@@ -107,7 +107,12 @@ def test_the_probe_finds_a_camera_in_the_features_and_nothing_in_noise(rows):
 
 
 def test_the_probe_says_nothing_where_too_few_have_the_size(rows):
-    assert np.isnan(probe_camera(np.zeros((len(rows), 3), np.float32), rows.assign(width=np.nan))).all()
+    features = np.random.default_rng(1).normal(size=(len(rows), 3)).astype(np.float32)
+    assert np.isnan(probe_camera(features, rows.assign(width=np.nan))).all()
+    # A fold needs two groups of either size: nine groups of two photos are too few, and ten are enough.
+    for count, known in ((18, False), (20, True)):
+        few = rows.assign(target=0, width=np.where(np.arange(len(rows)) < count, 6000, 1024), height=4000)
+        assert np.isfinite(probe_camera(features, few)).all() == known
 
 
 @pytest.fixture
