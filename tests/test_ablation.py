@@ -13,6 +13,7 @@ from isic_screen.data.tables import read_sources
 from isic_screen.errors import DataError, RecipeError
 from isic_screen.evaluation.ablation import compare, groups_of_interest, table_of
 from isic_screen.evaluation.camera_probe import of_camera, probe_camera
+from isic_screen.evaluation.metrics import specificity_at_sensitivity
 from isic_screen.training.recipe import RECIPES, FineTuneRecipe, load_recipe
 
 
@@ -77,6 +78,25 @@ def test_a_fold_without_melanomas_is_left_out_of_the_mean(rows):
     assert found["value"] == pytest.approx(roc_auc_score(rows.loc[other.index, "target"], other["logit"]))
 
 
+def test_intervals_are_of_patients_not_of_images(rows):
+    table = _scores(rows, 1.0, 1).assign(camera=np.random.default_rng(2).normal(size=len(rows)))
+    ids = [f"{copy}-" + rows["image_id"] for copy in range(4)]  # four photos of everyone tell no more than one
+    many_rows, many = (pd.concat([some.assign(image_id=name) for name in ids]) for some in (rows, table))
+    one = compare({"base": table}, rows, against={}, resamples=50)["base"]
+    four = compare({"base": many}, many_rows, against={}, resamples=50)["base"]
+    for found, expected in ((four["auc"]["a"], one["auc"]["a"]), (four["camera"], one["camera"])):
+        assert (found["low"], found["high"]) == pytest.approx((expected["low"], expected["high"]))
+
+
+def test_specificities_are_those_at_their_sensitivities_and_the_probe_is_of_the_camera(rows):
+    table = _scores(rows, 1.0, 1).assign(camera=of_camera(rows).astype(float), fold=0)
+    found = compare({"base": table}, rows, against={}, resamples=10)["base"]
+    for name, sensitivity in (("specificity_at_90", 0.9), ("specificity_at_95", 0.95)):
+        expected = specificity_at_sensitivity(table["logit"][:200], rows["target"][:200], sensitivity)
+        assert found[name]["a"]["value"] == pytest.approx(expected.value)
+    assert found["camera"]["value"] == 1
+
+
 def test_groups_split_sources_by_camera_where_sizes_are_known(rows):
     masks = groups_of_interest(rows)
     assert list(masks) == ["a", "a, without 6000x4000", "a, 6000x4000 alone", "b"]
@@ -107,7 +127,12 @@ def test_the_probe_finds_a_camera_in_the_features_and_nothing_in_noise(rows):
 
 
 def test_the_probe_says_nothing_where_too_few_have_the_size(rows):
-    assert np.isnan(probe_camera(np.zeros((len(rows), 3), np.float32), rows.assign(width=np.nan))).all()
+    features = np.random.default_rng(1).normal(size=(len(rows), 3)).astype(np.float32)
+    assert np.isnan(probe_camera(features, rows.assign(width=np.nan))).all()
+    # A fold needs two groups of either size: nine groups of two photos are too few, and ten are enough.
+    for count, known in ((18, False), (20, True)):
+        few = rows.assign(target=0, width=np.where(np.arange(len(rows)) < count, 6000, 1024), height=4000)
+        assert np.isfinite(probe_camera(features, few)).all() == known
 
 
 @pytest.fixture

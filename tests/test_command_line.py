@@ -109,6 +109,17 @@ def test_a_run_is_not_gone_on_with_by_another_model(photos, tmp_path, lite0_file
     assert out.read_bytes() == before
 
 
+def test_a_run_is_not_gone_on_with_when_its_last_photo_cannot_be_read_any_more(photos, tmp_path, lite0_file, capsys):
+    out = tmp_path / "out.csv"
+    command = ["screen", str(photos), "--csv", str(out), "--model", str(lite0_file)]
+    assert main(command) == 3
+    before = out.read_bytes()
+    (photos / "deep" / "er" / "a.PNG").write_bytes(b"no photo any more")
+    assert main([*command, "--resume"]) == 2
+    assert "deep/er/a.PNG has changed since" in capsys.readouterr().err
+    assert out.read_bytes() == before
+
+
 def test_nothing_that_is_called_a_photo_is_passed_over(photos, tmp_path):
     (photos / "gone.jpg").symlink_to(tmp_path / "nowhere.jpg")
     (photos / "linked").symlink_to(photos / "deep")

@@ -77,7 +77,7 @@ def test_the_band_holds_the_curve_and_narrows_with_more_patients(predictions):
 
 
 def test_the_band_is_of_patients_not_of_images(predictions):
-    copies = pd.concat([predictions] * 4)  # four photos of everyone tell no more than one
+    copies = pd.concat([predictions] * 4, ignore_index=True)  # four photos of everyone tell no more than one
     once, four = (decision_band(rows, 0.018, resamples=300, seed=0) for rows in (predictions, copies))
     assert (four.high - four.low) == pytest.approx(once.high - once.low)
 

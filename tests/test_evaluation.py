@@ -7,6 +7,7 @@ from scipy.special import expit
 
 from isic_screen.errors import DataError
 from isic_screen.evaluation.evaluation import evaluate
+from isic_screen.evaluation.reliability import reliability_bins
 from isic_screen.operating_point import ThresholdTable, wilson
 from tests import one_sample
 from tests.simulated import SHIPPED, every_value, simulated_predictions
@@ -78,6 +79,27 @@ def test_calibration_error_has_the_interval_of_a_value_that_chance_inflates():
     # Calibrated on the sample itself: the truth is near 0, and an interval that leaves it out would be wrong.
     found = evaluate(simulated_predictions(100, patients=100), resamples=200)
     assert found["overall"]["metrics"]["calibration_error"]["low"] < 1e-3
+
+
+def test_intervals_are_of_patients_not_of_images(predictions):
+    sizes = np.arange(len(predictions)) % 3 == 0
+    once = predictions.assign(width=np.where(sizes, 6000, 1024), height=np.where(sizes, 4000, 768))
+    copies = [once.assign(image_id=f"{copy}-" + once["image_id"]) for copy in range(4)]
+    # Four photos of everyone tell no more than one.
+    one, four = (evaluate(rows, resamples=100)["overall"] for rows in (once, pd.concat(copies, ignore_index=True)))
+    of_one, of_four = one["operating_points"]["0.5"], four["operating_points"]["0.5"]
+    for found, expected in (
+        (four["metrics"]["roc_auc"], one["metrics"]["roc_auc"]),
+        (four["camera_shortcut"]["roc_auc"], one["camera_shortcut"]["roc_auc"]),
+        (of_four["sensitivity"]["bootstrap"], of_one["sensitivity"]["bootstrap"]),
+    ):
+        assert (found["low"], found["high"]) == pytest.approx((expected["low"], expected["high"]))
+
+
+def test_the_reliability_is_that_at_the_stated_prevalence(predictions):
+    found = evaluate(predictions, prevalence=0.2, resamples=10)["overall"]["reliability"]
+    expected = reliability_bins(predictions["probability"].to_numpy(), predictions["target"] == 1, prevalence=0.2)
+    assert found == [vars(point) for point in expected]
 
 
 def test_operating_points_are_counted_with_wilsons_interval_and_the_bootstrap_beside_it(predictions, found):
@@ -189,6 +211,14 @@ def test_thresholds_that_flag_nobody_or_everybody_leave_predictive_values_undefi
         )
     assert points["shipped_none"]["missed_per_1000"]["value"] == pytest.approx(18)
     assert points["shipped_all"]["missed_per_1000"]["value"] == 0
+
+
+def test_two_sources_may_have_an_image_of_one_name_and_patients_that_only_some_of_them_number(predictions):
+    other = predictions.assign(source="clinic")
+    other["group"] = [number if number % 2 else f"p{number}" for number in pd.factorize(other["group"])[0]]
+    found = evaluate(pd.concat([predictions, other]), resamples=20)["sources"]
+    assert found["clinic"]["groups"] == found["isic2020"]["groups"]
+    assert found["clinic"]["metrics"]["roc_auc"]["value"] == found["isic2020"]["metrics"]["roc_auc"]["value"]
 
 
 def test_the_result_is_strict_json(found):

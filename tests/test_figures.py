@@ -11,7 +11,7 @@ from matplotlib.text import Text
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
-from isic_screen.evaluation.bands import MIN_FLAGGED, Bands
+from isic_screen.evaluation.bands import MIN_FLAGGED, Bands, percentiles
 from isic_screen.evaluation.evaluation import evaluate
 from isic_screen.evaluation.figure_labels import sample
 from isic_screen.evaluation.figure_style import save
@@ -198,6 +198,21 @@ def test_bands_hold_their_curves(predictions):
         roc_auc_score(predictions["target"], predictions["probability"]), abs=2e-3
     )
     assert (np.diff(bands.recall.y) <= 0).all()
+
+
+def test_bands_are_of_patients_not_of_images(predictions):
+    copies = pd.concat([predictions] * 4, ignore_index=True)  # four photos of everyone tell no more than one
+    once, four = (Bands.of(rows, 0.018, resamples=100, seed=0) for rows in (predictions, copies))
+    assert (four.roc.high - four.roc.low) == pytest.approx(once.roc.high - once.roc.low)
+    assert (four.recall.high - four.recall.low) == pytest.approx(once.recall.high - once.recall.low)
+
+
+def test_a_band_ends_at_the_95_percent_of_the_resamples_in_the_middle_where_enough_are_defined():
+    draws = np.tile(np.linspace(0, 1, 1001)[:, None], (1, 3))
+    draws[:50, 1], draws[:60, 2] = np.nan, np.nan
+    low, high = percentiles(draws)
+    assert low == pytest.approx([0.025, 0.05 + 0.025 * 0.95, np.nan], nan_ok=True)
+    assert high == pytest.approx([0.975, 1 - 0.025 * 0.95, np.nan], nan_ok=True)
 
 
 def test_recall_and_precision_are_counted_at_and_above_each_threshold(predictions):

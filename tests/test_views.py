@@ -54,6 +54,19 @@ def test_everything_is_the_mean_over_the_views(network, views):
     assert not torch.allclose(found.logits, each[0].logits, rtol=1e-4)
 
 
+def test_no_more_photos_than_some_are_turned_at_once(network):
+    """Eight views of every photo of a large batch would not fit into memory."""
+    engine, sizes = engine_of(network, CPU), []
+
+    def watched(images: torch.Tensor) -> Whole:
+        sizes.append(len(images))
+        return engine(images)
+
+    with torch.inference_mode():
+        averaged(watched, 4)(torch.randn(AT_ONCE + 3, 3, 64, 64))
+    assert sizes == [4 * AT_ONCE, 4 * 3]
+
+
 def test_the_map_still_explains_the_logit(network):
     """Its mean is the logit less what the head adds by itself, in the mean over the views."""
     images = torch.randn(2, 3, 64, 64)
