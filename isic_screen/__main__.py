@@ -133,7 +133,7 @@ def _screen(given: argparse.Namespace) -> int:
         raise ScreenError("--resume goes on with a file: name it with --csv.")
     photos = find_photos(given.paths)
     if to_file:
-        _refuse_photo(given.csv, [file for _, file in photos])
+        _refuse_input(given.csv, [file for _, file in photos], given.model or [])
     processes = launched()
     device = processes.device or device_named(given.device)
     model = _load(given.model, device)
@@ -190,12 +190,14 @@ def _same(one: Path, other: Path) -> bool:
         return False
 
 
-def _refuse_photo(file: Path, photos: list[Path]) -> None:
-    """Raise ScreenError where the CSV would replace a photo: `--csv *.jpg`, its own name forgotten, names one."""
+def _refuse_input(file: Path, photos: Sequence[Path], models: Sequence[Path]) -> None:
+    """Raise ScreenError where the CSV would replace what it is made from: `--csv *.jpg`, its own name forgotten."""
     from isic_screen.photo import PHOTO_SUFFIXES
 
     if file.suffix.lower() in PHOTO_SUFFIXES or any(_same(file, photo) for photo in photos):
         raise ScreenError(f"--csv {file} would replace a photo: name a file for the results, such as results.csv.")
+    if file.suffix == ".safetensors" or any(_same(file, model) for model in models):
+        raise ScreenError(f"--csv {file} would replace a model file: name a file for the results, such as results.csv.")
 
 
 def _evaluate(given: argparse.Namespace) -> int:

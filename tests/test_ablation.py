@@ -13,8 +13,8 @@ from isic_screen.data.tables import read_sources
 from isic_screen.errors import DataError, RecipeError
 from isic_screen.evaluation.ablation import compare, groups_of_interest, table_of
 from isic_screen.evaluation.camera_probe import of_camera, probe_camera
-from isic_screen.evaluation.metrics import specificity_at_sensitivity
 from isic_screen.training.recipe import RECIPES, FineTuneRecipe, load_recipe
+from tests.one_sample import specificity_at
 
 
 @pytest.fixture
@@ -92,8 +92,8 @@ def test_specificities_are_those_at_their_sensitivities_and_the_probe_is_of_the_
     table = _scores(rows, 1.0, 1).assign(camera=of_camera(rows).astype(float), fold=0)
     found = compare({"base": table}, rows, against={}, resamples=10)["base"]
     for name, sensitivity in (("specificity_at_90", 0.9), ("specificity_at_95", 0.95)):
-        expected = specificity_at_sensitivity(table["logit"][:200], rows["target"][:200], sensitivity)
-        assert found[name]["a"]["value"] == pytest.approx(expected.value)
+        expected = specificity_at(sensitivity, table["logit"][:200], rows["target"][:200])
+        assert found[name]["a"]["value"] == pytest.approx(expected)
     assert found["camera"]["value"] == 1
 
 

@@ -194,12 +194,15 @@ def test_a_file_that_is_not_there_keeps_its_row(photos, tmp_path, lite0_file, ca
         (["{photo}", "--csv", "{empty}/no/such/out.csv"], "No such file or directory"),
         (["{photo}", "--csv", "{photo}"], "would replace a photo"),
         (["{photo}", "--csv", "{empty}/next.jpg"], "would replace a photo"),
+        (["{photo}", "--model", "{model}", "--csv", "{model}"], "would replace a model file"),
+        (["{photo}", "--csv", "{empty}/next.safetensors"], "would replace a model file"),
         (["{photo}", "--csv", "-", "--resume"], "name it with --csv"),
     ],
 )
 def test_what_cannot_be_done_is_a_sentence_and_status_2(arguments, sentence, photos, tmp_path, lite0_file, capsys):
     (tmp_path / "empty").mkdir()
-    words = [word.format(empty=tmp_path / "empty", photo=photos / "b.jpg") for word in arguments]
+    own = shutil.copy(lite0_file, tmp_path / "own")
+    words = [word.format(empty=tmp_path / "empty", photo=photos / "b.jpg", model=own) for word in arguments]
     if "--model" not in words:
         words += ["--model", str(lite0_file)]
     assert main(["screen", *words]) == 2
