@@ -42,7 +42,8 @@ class Bands:
         low, high = threshold_range(probabilities)
         thresholds = expit(np.linspace(logit(low), logit(high), _GRID))
         column = ranking.columns_at(thresholds)
-        enough = (probabilities >= thresholds[:, None]).sum(axis=1) >= MIN_FLAGGED
+        flagged = len(rows) - np.searchsorted(np.sort(probabilities), thresholds)  # at or above each
+        enough = flagged >= MIN_FLAGGED
 
         def measure(weights: Floats) -> dict[str, Floats]:
             counts = ranking.counts(weights)
