@@ -8,10 +8,12 @@ from itertools import product
 from pathlib import Path
 from types import ModuleType
 
+import pandas as pd
 import pytest
 
 from isic_screen import archive, foreign_files, photo, photo_file
 from isic_screen.quality import _doubtful, _unfit, assess, unlike_training
+from isic_screen.training.folds import LEAKS, ON_VALIDATION, UNSEEN, basis_of
 from isic_screen.ui import batch
 from isic_screen.ui.numbers import percent
 from isic_screen.ui.texts import LANGUAGES, German, Texts
@@ -68,6 +70,18 @@ def test_every_finding_about_a_photo_is_translated():
         assert [sign for sign in translated if sign.isdigit()] == [sign for sign in finding if sign.isdigit()]
         assert Texts().reason(finding) == finding
     assert german.reason("something new {odd} 5") == "something new {odd} 5"
+
+
+def test_how_a_model_was_evaluated_is_translated():
+    apart = pd.DataFrame({"fold": [0, 0, 1], "group": ["a", "a", "b"]})
+    folds, leaky = basis_of(apart), basis_of(apart.assign(group="a"))
+    said = [folds, leaky, f"{folds}; {UNSEEN}", ON_VALIDATION, f"{ON_VALIDATION}; {LEAKS}"]
+    for basis in said:
+        translated = German().basis(basis)
+        assert not re.search(r"\b(the|by|images|on|of|no|as|fold|cross)\b", translated), translated
+        assert Texts().basis(basis) == basis
+    assert German().basis(folds).startswith("2-fache Kreuzvalidierung nach Patient oder Läsion")
+    assert German().basis("On a new (set).") == "On a new (set)."
 
 
 def _said(node: ast.expr, module: ModuleType) -> str:

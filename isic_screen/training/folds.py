@@ -10,6 +10,8 @@ from isic_screen.training.recipe import FineTuneRecipe, Recipe
 from isic_screen.wording import listed
 
 LEAKS = "images of one patient or lesion stand on both sides: the figures leak"
+UNSEEN = "no fold's training or choice of epoch saw its images"
+ON_VALIDATION = "the validation part, on which the best epoch was chosen as well: slightly optimistic"
 _BY_GROUP = "by patient or lesion, where a source names them, otherwise by image"
 _LEAST = 3  # images of a training part: with fewer the Gaussian of novelty.py cannot be fitted
 

@@ -20,7 +20,7 @@ from isic_screen.progress import say
 from isic_screen.training.earlier_runs import FINAL, RECIPE_FILE, EarlierRun, checkpoint_of, parts_of
 from isic_screen.training.experiment import Experiment
 from isic_screen.training.filled_table import locked
-from isic_screen.training.folds import LEAKS, basis_of, check_split_file, folds_of, unit_of
+from isic_screen.training.folds import LEAKS, ON_VALIDATION, UNSEEN, basis_of, check_split_file, folds_of, unit_of
 from isic_screen.training.model_file import MODEL_FILE, Trained, finish
 from isic_screen.training.recipe import FineTuneRecipe, HeadRecipe, Recipe
 from isic_screen.training.setting import Setting
@@ -95,12 +95,11 @@ def _train_head(data: DataSet, recipe: HeadRecipe, setting: Setting) -> Trained:
     if recipe.folds:
         held_out = run.cross_validate()
         leaks = leak(held_out, held_out["fold"])
-        basis = f"{basis_of(held_out)}; no fold's training or choice of epoch saw its images"
+        basis = f"{basis_of(held_out)}; {UNSEEN}"
     else:
         held_out = validation.assign(logit=run.logits(head, parts == VALIDATION), fold=calibration_folds)
         leaks = leak(run.rows, parts)
-        basis = "the validation part, on which the best epoch was chosen as well: slightly optimistic"
-        basis += f"; {LEAKS}" if leaks else ""
+        basis = f"{ON_VALIDATION}; {LEAKS}" if leaks else ON_VALIDATION
     run.network.head = head
     facts = {
         "sources": _sources(run.rows),

@@ -25,7 +25,7 @@ def about(model: Model, texts: Texts) -> str:
         (texts.FACT_DATA, "<br>".join(sources) or texts.NOT_STATED),
         (texts.FACT_AUC, "<br>".join(aucs) or texts.NOT_STATED),
         (texts.FACT_AUC_WITHOUT, "<br>".join(without)),
-        (texts.FACT_BASIS, escape(metrics.get("basis", texts.NOT_STATED))),
+        (texts.FACT_BASIS, escape(texts.basis(metrics.get("basis", texts.NOT_STATED)))),
         (texts.FACT_PREVALENCE, percent(facts.prevalence, texts)),
         (texts.FACT_LICENCE, escape(facts.licence)),
         (texts.FACT_CITATION, escape(facts.citation)),

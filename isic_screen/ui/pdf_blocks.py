@@ -98,7 +98,7 @@ def _evidence(point: OperatingPoint, model: Model, texts: Texts) -> str:
     evidence = texts.EVIDENCE.format(
         positives=table.positives,
         negatives=table.negatives,
-        basis=model.facts.metrics.get("basis") or texts.NOT_STATED,
+        basis=texts.basis(model.facts.metrics.get("basis") or texts.NOT_STATED),
         prevalence=percent(point.prevalence, texts),
     )
     if others := other_cameras(point, texts):

@@ -173,6 +173,10 @@ class PageTexts:
         """A finding of isic_screen/quality.py, which speaks English, in the page's language."""
         return reason
 
+    def basis(self, basis: str) -> str:
+        """How a model was evaluated, which its file says in English, in the page's language."""
+        return basis
+
     def fault(self, message: str) -> str:
         """What is wrong with a file, which photo.py says in English, in the page's language."""
         return message
