@@ -4,6 +4,7 @@ import ast
 import re
 import string
 from dataclasses import replace
+from html import escape
 from itertools import product
 from pathlib import Path
 from types import ModuleType
@@ -13,11 +14,13 @@ import pytest
 
 from isic_screen import archive, foreign_files, photo, photo_file
 from isic_screen.quality import _doubtful, _unfit, assess, unlike_training
+from isic_screen.training.about import load_about
 from isic_screen.training.folds import LEAKS, ON_VALIDATION, UNSEEN, basis_of
 from isic_screen.ui import batch
+from isic_screen.ui.about import about
 from isic_screen.ui.numbers import percent
 from isic_screen.ui.texts import LANGUAGES, German, Texts
-from tests.conftest import lesion
+from tests.conftest import ROOT, lesion
 
 OTHERS = [texts for texts in LANGUAGES if type(texts) is not Texts]
 NAMES = sorted(name for name in dir(Texts) if name.isupper())
@@ -77,11 +80,23 @@ def test_how_a_model_was_evaluated_is_translated():
     folds, leaky = basis_of(apart), basis_of(apart.assign(group="a"))
     said = [folds, leaky, f"{folds}; {UNSEEN}", ON_VALIDATION, f"{ON_VALIDATION}; {LEAKS}"]
     for basis in said:
-        translated = German().basis(basis)
+        translated = German().stated(basis)
         assert not re.search(r"\b(the|by|images|on|of|no|as|fold|cross)\b", translated), translated
-        assert Texts().basis(basis) == basis
-    assert German().basis(folds).startswith("2-fache Kreuzvalidierung nach Patient oder Läsion")
-    assert German().basis("On a new (set).") == "On a new (set)."
+        assert Texts().stated(basis) == basis
+    assert German().stated(folds).startswith("2-fache Kreuzvalidierung nach Patient oder Läsion")
+    assert German().stated("On a new (set).") == "On a new (set)."
+
+
+def test_what_the_projects_models_state_of_themselves_is_translated(bundled_model):
+    files = [load_about(ROOT / "train" / "about.toml"), vars(bundled_model.facts)]
+    said = {sentence for facts in files for sentence in (facts["intended_use"], *facts["limits"], facts["licence"])}
+    for sentence in said:
+        translated = German().stated(sentence)
+        assert not re.search(r"\b(the|by|on|of|not|is|and|for|it)\b", translated), translated
+        assert Texts().stated(sentence) == sentence
+    page = about(bundled_model, German())
+    assert not any(escape(sentence) in page for sentence in said)
+    assert escape(German().stated(bundled_model.facts.limits[-1])) in page
 
 
 def _said(node: ast.expr, module: ModuleType) -> str:

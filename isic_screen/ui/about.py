@@ -13,7 +13,7 @@ def about(model: Model, texts: Texts) -> str:
     """Intended use, limits and facts as HTML."""
     facts = model.facts
     training, metrics = facts.training, facts.metrics
-    limits = "".join(f"<li>{escape(limit)}</li>" for limit in facts.limits)
+    limits = "".join(f"<li>{escape(texts.stated(limit))}</li>" for limit in facts.limits)
     sources = [_source(name, counts, texts) for name, counts in training.get("sources", {}).items()]
     aucs = [_auc(name, block, texts) for name, block in metrics.get("sources", {}).items()]
     without = filter(None, (_without_camera(name, block, texts) for name, block in metrics.get("sources", {}).items()))
@@ -25,16 +25,16 @@ def about(model: Model, texts: Texts) -> str:
         (texts.FACT_DATA, "<br>".join(sources) or texts.NOT_STATED),
         (texts.FACT_AUC, "<br>".join(aucs) or texts.NOT_STATED),
         (texts.FACT_AUC_WITHOUT, "<br>".join(without)),
-        (texts.FACT_BASIS, escape(texts.basis(metrics.get("basis", texts.NOT_STATED)))),
+        (texts.FACT_BASIS, escape(texts.stated(metrics.get("basis", texts.NOT_STATED)))),
         (texts.FACT_PREVALENCE, percent(facts.prevalence, texts)),
-        (texts.FACT_LICENCE, escape(facts.licence)),
+        (texts.FACT_LICENCE, escape(texts.stated(facts.licence))),
         (texts.FACT_CITATION, escape(facts.citation)),
         (texts.FACT_FILE, f"<code>{model.sha256}</code>"),
     ]
     groups = "".join(_groups(name, block, texts) for name, block in metrics.get("sources", {}).items())
     table = "".join(f'<tr><th scope="row">{name}</th><td>{value}</td></tr>' for name, value in rows if value)
     return (
-        f'<div class="about"><h3>{texts.INTENDED_USE}</h3><p>{escape(facts.intended_use)}</p>'
+        f'<div class="about"><h3>{texts.INTENDED_USE}</h3><p>{escape(texts.stated(facts.intended_use))}</p>'
         f"<h3>{texts.LIMITS}</h3><ul>{limits}</ul><h3>{texts.FACTS}</h3><table>{table}</table>{groups}</div>"
     )
 

@@ -106,7 +106,7 @@ class Callbacks:
         """What a threshold means, as HTML: the consequences, precision and recall, ROC curve, confusion matrix."""
         facts = self.screener.facts
         point = self.point(threshold).restated(prevalence)
-        basis = self.texts.basis(facts.metrics.get("basis", ""))
+        basis = self.texts.stated(facts.metrics.get("basis", ""))
         return (
             consequences(point, facts.threshold_table, basis, self.texts),
             self._plot_at(prevalence).svg(point),

@@ -98,7 +98,7 @@ def _evidence(point: OperatingPoint, model: Model, texts: Texts) -> str:
     evidence = texts.EVIDENCE.format(
         positives=table.positives,
         negatives=table.negatives,
-        basis=texts.basis(model.facts.metrics.get("basis") or texts.NOT_STATED),
+        basis=texts.stated(model.facts.metrics.get("basis") or texts.NOT_STATED),
         prevalence=percent(point.prevalence, texts),
     )
     if others := other_cameras(point, texts):
@@ -113,8 +113,8 @@ def foot(sheet: Sheet, model: Model, texts: Texts) -> float:
     facts = model.facts
     named = texts.PDF_MODEL.format(name=facts.name, version=facts.version, sha256=model.sha256)
     parts = [
-        (f"{texts.INTENDED_USE}: {facts.intended_use}", 3),
-        (f"{texts.LIMITS}: {' '.join(facts.limits)}", 8),
+        (f"{texts.INTENDED_USE}: {texts.stated(facts.intended_use)}", 3),
+        (f"{texts.LIMITS}: {' '.join(map(texts.stated, facts.limits))}", 8),
         (named, 2),
     ]
     top = BOTTOM

@@ -173,9 +173,9 @@ class PageTexts:
         """A finding of isic_screen/quality.py, which speaks English, in the page's language."""
         return reason
 
-    def basis(self, basis: str) -> str:
-        """How a model was evaluated, which its file says in English, in the page's language."""
-        return basis
+    def stated(self, sentence: str) -> str:
+        """What a model's file states of its use, limits, licence or evaluation, in the page's language if known."""
+        return sentence
 
     def fault(self, message: str) -> str:
         """What is wrong with a file, which photo.py says in English, in the page's language."""

@@ -1,9 +1,10 @@
-"""The page's own sentences in German. What a model file says about itself stays in the file's language."""
+"""The page's own sentences in German."""
 
 import re
 from collections.abc import Mapping
 
 from isic_screen.ui.texts.faults_german import in_german
+from isic_screen.ui.texts.model_german import stated_in_german
 from isic_screen.ui.texts.page import PageTexts
 
 
@@ -186,31 +187,11 @@ class GermanPageTexts(PageTexts):
         numbers = re.findall(r"\d+", reason)
         return _REASONS.get(re.sub(r"\d+", "{}", reason), reason.replace("{", "{{").replace("}", "}}")).format(*numbers)
 
-    def basis(self, basis: str) -> str:
-        for english, german in _BASES.items():
-            basis = re.sub(english, german, basis)
-        return basis
+    def stated(self, sentence: str) -> str:
+        return stated_in_german(sentence)
 
     def fault(self, message: str) -> str:
         return in_german(message)
-
-
-_BASES: Mapping[str, str] = {
-    r"(\d+)-fold cross-validation": r"\1-fache Kreuzvalidierung",
-    "by patient or lesion, where a source names them, otherwise by image": (
-        "nach Patient oder Läsion, wo eine Quelle sie nennt, sonst nach Bild"
-    ),
-    "images of one patient or lesion stand on both sides: the figures leak": (
-        "Bilder derselben Person oder Läsion stehen auf beiden Seiten: Die Zahlen sind zu günstig"
-    ),
-    "no fold's training or choice of epoch saw its images": (
-        "weder das Training noch die Wahl der Epoche sah die Bilder des jeweiligen Teils"
-    ),
-    "the validation part, on which the best epoch was chosen as well: slightly optimistic": (
-        "am Validierungsteil, an dem auch die beste Epoche gewählt wurde: etwas zu günstig"
-    ),
-}
-"""What the training writes into a model file."""
 
 
 _REASONS: Mapping[str, str] = {
