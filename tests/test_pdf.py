@@ -64,6 +64,13 @@ def _case(
 
 
 @pytest.mark.parametrize("language", LANGUAGES, ids=lambda language: language.LANGUAGE)
+def test_no_limit_of_the_bundled_model_is_cut(language, bundled_model):
+    model = replace(bundled_model, network=None)
+    crowded = _case(_screening(0.25, "doubtful", (BLURRED,)), language=language, model=model, prevalence=0.05)
+    assert says(crowded, *map(language.stated, (model.facts.intended_use, *model.facts.limits)))
+
+
+@pytest.mark.parametrize("language", LANGUAGES, ids=lambda language: language.LANGUAGE)
 def test_a_case_says_what_is_left_without_the_camera(language, bundled_model):
     model = replace(bundled_model, network=None)
     pdf = _case(model=model, language=language, prevalence=0.004, threshold=model.facts.default_threshold)

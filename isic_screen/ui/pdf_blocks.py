@@ -114,7 +114,7 @@ def foot(sheet: Sheet, model: Model, texts: Texts) -> float:
     named = texts.PDF_MODEL.format(name=facts.name, version=facts.version, sha256=model.sha256)
     parts = [
         (f"{texts.INTENDED_USE}: {texts.stated(facts.intended_use)}", 3),
-        (f"{texts.LIMITS}: {' '.join(map(texts.stated, facts.limits))}", 8),
+        (f"{texts.LIMITS}: {' '.join(map(texts.stated, facts.limits))}", 9),
         (named, 2),
     ]
     top = BOTTOM
