@@ -53,6 +53,12 @@ def test_false_alarms_are_others_at_or_above_it_the_highest_first(predictions):
     assert worst(predictions, threshold=0.3, kind="false alarms")["image_id"].tolist() == ["image-5"]
 
 
+@pytest.mark.parametrize(("kind", "expected"), [("misses", ["a", "b", "c"]), ("false alarms", ["d", "e", "f"])])
+def test_equally_wrong_photos_are_ordered_by_their_id(predictions, kind, expected):
+    alike = predictions.assign(image_id=["c", "a", "b", "e", "f", "d"], probability=[0.01] * 3 + [0.2] * 3)
+    assert worst(alike, threshold=0.1, kind=kind)["image_id"].tolist() == expected
+
+
 @pytest.mark.parametrize(("kind", "numbers"), [("misses", [1, 0]), ("false alarms", [5, 3])])
 def test_the_sheet_shows_them_in_that_order(tmp_path, predictions, kind, numbers):
     file = tmp_path / "a" / "sheet.png"
@@ -105,6 +111,13 @@ def test_unreadable_photos_are_named_and_the_next_ones_take_their_places(tmp_pat
     assert skipped[0].startswith("photo-1.png ")
     assert skipped[1] == "photo-0.png does not exist. Check the path."
     assert colours_of(tmp_path / "sheet.png") == [COLOURS[2]]
+
+
+def test_unreadable_photos_take_no_place_among_the_twenty(tmp_path, predictions):
+    Path(predictions["path"][1]).unlink()
+    many = pd.concat([predictions.iloc[[1]]] * 3 + [predictions.iloc[[0]]] * (MOST + 1))
+    assert len(save_worst(many, tmp_path / "sheet.png", threshold=0.05, kind="misses")) == 3
+    assert colours_of(tmp_path / "sheet.png") == [COLOURS[0]] * 20
 
 
 def test_no_more_than_twenty_are_shown_and_none_too_many_opened(tmp_path, predictions, monkeypatch):

@@ -12,6 +12,7 @@ from benchmarks.measure import RESULTS
 from isic_screen.evaluation.heat_map_sanity import (
     ENERGY_BASELINES,
     FALL_BASELINES,
+    RANDOMISED,
     SHARES,
     SanityCheck,
     cell_shares,
@@ -28,7 +29,9 @@ from isic_screen.evaluation.heat_map_sanity import (
     rank_correlation,
     summarise,
 )
+from isic_screen.explain import heat_map_of
 from isic_screen.network import Head, InputSpec, ScreenNet
+from tests.conftest import lesion
 
 SIZE, CELLS = 64, 8
 
@@ -196,6 +199,83 @@ def test_a_map_that_follows_the_lesion_beats_the_disc(network, fill):
     assert result["perturbation"]["mean_fall"]["map"]["n"] == 12
     assert result["perturbation"]["mean_fall"]["map_minus"]["disc"]["low"] > 0
     assert "better than a centred disc in the heat inside the lesion and the effect of" in command.conclusion(result)
+
+
+@pytest.mark.parametrize("fill", ["blur", "mean"])
+def test_a_photo_among_others_has_the_falls_that_it_has_alone(network, fill):
+    outlines = [_outline(0, 0, side) for side in (8, 24, 40)]
+    photos = [_photo(outline) for outline in outlines]
+    together = SanityCheck(network, fill, seeds=(0,)).measure(photos, outlines, [False, True, True])
+    for index in (1, 2):
+        (alone,) = SanityCheck(network, fill, seeds=(0,)).measure([photos[index]], [outlines[index]], [True])
+        for way in ("map", "disc"):
+            expected = {name: value for name, value in alone.items() if f"fall/{way}" in name}
+            assert len(expected) == len(SHARES) + 1
+            assert {name: together[index][name] for name in expected} == pytest.approx(expected, abs=1e-5)
+    assert together[1]["mean_fall/map"] != pytest.approx(together[2]["mean_fall/map"], abs=1e-3)
+
+
+def test_the_disc_removed_from_a_wide_photo_is_round_on_the_photo(network):
+    outline = np.zeros((SIZE, 2 * SIZE), dtype=bool)
+    outline[24:40] = True  # a band across the photo
+    (row,) = SanityCheck(network, "mean", seeds=(0,)).measure([_photo(outline)], [outline], [True])
+    y, x = (np.mgrid[0:SIZE, 0:SIZE] + 0.5) / SIZE - 0.5
+    removed = hottest(-np.hypot(2 * x, y), 0.2)
+    image = network.input_spec.tensor(_photo(outline[:, ::2]))
+    with torch.inference_mode():
+        before, after = network(torch.stack([image, torch.where(torch.from_numpy(removed), image.mean(), image)]))
+    assert row["fall/disc/0.2"] == pytest.approx(float(before - after), abs=1e-3)
+
+
+def test_randomised_networks_are_the_ones_that_photos_are_compared_with(lite0):
+    photo, outline = lesion(1), np.ones((120, 160), dtype=bool)
+    (row,) = SanityCheck(lite0, seeds=(0, 1)).measure([photo], [outline], [False])
+    image = lite0.input_spec.tensor(lite0.input_spec.resize(photo))[None]
+
+    def map_of(network: ScreenNet) -> np.ndarray:
+        with torch.inference_mode():
+            return heat_map_of(network.forward_with_evidence(image)[1][0].numpy())
+
+    for part in RANDOMISED:
+        similar = [rank_correlation(map_of(lite0), map_of(randomised(lite0, part, seed))) for seed in (0, 1)]
+        assert row[f"similarity/random_{part}"] == pytest.approx(np.nanmean(similar), abs=1e-3)
+        assert np.nanmean(similar) < 0.9
+
+
+def test_another_photos_map_is_the_last_one_that_is_not_empty(network):
+    outlines = [_outline(0, 0), _outline(32, 32), _outline(0, 0)]
+    blank = Image.new("RGB", (SIZE, SIZE), "white")
+    rows = SanityCheck(network, seeds=(0,)).measure(
+        [_photo(outlines[0]), blank, _photo(outlines[2])], outlines, [False] * 3
+    )
+    assert np.isnan(rows[1]["energy/map"])
+    assert [row["energy/another_photo"] for row in rows[1:]] == [0, 1]
+
+
+def test_pixels_drawn_at_random_are_the_same_in_every_run(network):
+    outline = _outline(10, 10)
+    first, second = (
+        SanityCheck(network, seeds=(0,)).measure([_photo(outline)] * 2, [outline] * 2, [True] * 2) for _ in range(2)
+    )
+    assert [row["mean_fall/random"] for row in first] == [row["mean_fall/random"] for row in second]
+    assert first[0]["mean_fall/random"] != first[1]["mean_fall/random"]
+
+
+def test_the_classes_are_summarised_apart():
+    columns = [
+        f"{kind}/{name}"
+        for kind, names in (
+            ("energy", ("map", *ENERGY_BASELINES)),
+            ("similarity", ("random_head", "random_network")),
+            ("mean_fall", ("map", *FALL_BASELINES)),
+            *((f"fall/{way}", SHARES) for way in ("map", *FALL_BASELINES)),
+        )
+        for name in names
+    ]
+    rows = pd.DataFrame({"target": [1, 0, 0, 0], "group": range(4), **dict.fromkeys(columns, 0.0)})
+    energy = summarise(rows.assign(**{"energy/map": [0.8, 0.2, 0.4, np.nan]}))["energy_inside"]
+    means = {kind: (block["map"]["value"], block["map"]["n"]) for kind, block in energy.items()}
+    assert means == {"all": (pytest.approx(1.4 / 3), 3), "melanoma": (0.8, 1), "other": (pytest.approx(0.3), 2)}
 
 
 def test_an_empty_map_is_counted_and_left_out(network):

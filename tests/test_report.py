@@ -59,6 +59,14 @@ def test_predictions_can_be_evaluated_again_and_name_no_path(report):
     assert once_more["overall"]["metrics"]["roc_auc"] == metrics["overall"]["metrics"]["roc_auc"]
 
 
+def test_predictions_keep_the_novelty_and_the_look_of_a_camera_where_they_are_known(tmp_path, predictions):
+    known = predictions.assign(novelty=np.arange(240) / 240, camera=np.arange(240) - 0.5)
+    written(tmp_path, known)
+    kept = pd.read_csv(tmp_path / "predictions.csv")
+    assert kept["novelty"].to_numpy() == pytest.approx(known["novelty"].to_numpy())
+    assert kept["camera"].tolist() == known["camera"].tolist()
+
+
 def test_figures_are_pictures_and_all_are_shown(report):
     out, _, text = report
     shown = re.findall(r"!\[[^\]]+\]\((figures/\S+\.png)\)", text)
@@ -89,10 +97,26 @@ def test_numbers_of_the_report_are_those_of_the_metrics(report):
         for rate in ("sensitivity", "specificity", "precision", "npv"):
             if point[rate]["value"] is not None:
                 assert f"{estimate(point[rate])}, {point[rate]['count']} of {point[rate]['total']}" in counted
-        for rate in ("flagged_per_1000", "missed_per_1000", "precision_at_prevalence", "npv_at_prevalence"):
-            assert (estimate(point[rate]) if point[rate]["value"] is not None else "not defined") in stated
+        per_1000 = [
+            estimate(point[rate]) if point[rate]["value"] is not None else "not defined"
+            for rate in ("flagged_per_1000", "missed_per_1000", "precision_at_prevalence", "npv_at_prevalence")
+        ]
+        assert stated == f"| {point['label']} | {' | '.join(per_1000)} |"
+    assert "| operating point | flagged | melanomas missed | precision | NPV |" in text
     recall = block["operating_points"]["paper_0.5"]["classification_report"]["melanoma"]["recall"]
     assert f"{recall:.3f}" in text.split("### Classification report: Uncalibrated")[1]
+
+
+def reasons_per_1000(text: str) -> list[str]:
+    return re.findall("^Not defined: .*", text.split("Per 1,000 people")[1].split("\n##")[0], re.MULTILINE)
+
+
+def test_the_table_per_1000_people_has_each_reason_for_its_gaps_once_below_it(tmp_path, predictions):
+    _, text = written(tmp_path / "few", predictions.assign(probability=predictions["probability"] / 100, logit=-9.0))
+    assert len(re.findall(r"\| not defined \|", text.split("Per 1,000 people")[1])) > 1
+    assert reasons_per_1000(text) == ["Not defined: nobody is flagged."]
+    _, text = written(tmp_path / "none", predictions[predictions["target"] == 0])
+    assert reasons_per_1000(text) == ["Not defined: there is no melanoma among the 154 images."]
 
 
 def test_images_that_nothing_groups_are_not_called_patients(tmp_path, predictions, report):
@@ -176,7 +200,7 @@ def test_a_report_is_replaced_whole(tmp_path, predictions):
 
 
 def test_sources_of_similar_names_have_their_own_figures(tmp_path):
-    names = ["my set", "my-set", "My Set", "my-set-2"]
+    names = ["my set", "my-Set", "My Set", "my-set-2"]
     rows = pd.concat([simulated_predictions(40, source=name, seed=seed) for seed, name in enumerate(names)])
     _, text = written(tmp_path, rows)
     shown = re.findall(r"\]\((figures/.*?)\)", text)

@@ -44,6 +44,23 @@ def test_subgroups_have_the_figures_of_their_own_images(predictions):
     assert json.loads(json.dumps(found, allow_nan=False)) == found
 
 
+def test_intervals_of_a_subgroup_are_of_patients_and_not_of_their_photos(predictions):
+    """Four alike photos of each patient say no more than one."""
+    once = predictions.assign(sex=["female", "male"] * 120, group=predictions["image_id"])
+    four = pd.concat([once.assign(image_id=once["image_id"] + f" {number}") for number in range(4)])
+    one, same = (grouped(evaluate(rows, operating_points=SHIPPED, resamples=50), "sex") for rows in (once, four))
+    for sex in ("female", "male"):
+        expected, found = one[sex]["roc_auc"], same[sex]["roc_auc"]
+        assert expected["low"] < expected["high"]
+        assert (found["low"], found["high"]) == pytest.approx((expected["low"], expected["high"]))
+
+
+def test_a_photo_at_the_threshold_is_flagged_in_its_subgroup_too(predictions):
+    rows = predictions.assign(sex=["female", "male"] * 120, probability=0.01)
+    for group in grouped(evaluate(rows, operating_points={"0.95": 0.01}, resamples=10), "sex").values():
+        assert (group["sensitivity"]["value"], group["specificity"]["value"]) == (1, 0)
+
+
 def test_a_subgroup_with_too_few_of_a_class_has_no_figure_that_needs_it(predictions):
     melanomas, others = (predictions[predictions["target"] == target] for target in (1, 0))
 
@@ -170,6 +187,15 @@ def test_subgroups_of_photos():
     assert list(found["sharpness"]) == ["least sharp third", "middle third", "sharpest third", "not known"]
 
 
+def test_a_value_at_the_border_of_two_thirds_is_of_the_lower_one():
+    rows = pd.DataFrame({"sharpness": [1, 2, 2, 2, 3, 4, 4, 4, 5, 6]})  # the borders are 2 and 4
+    assert members(subgroups(rows)["sharpness"]) == {
+        "least sharp third": [0, 1, 2, 3],
+        "middle third": [4, 5, 6, 7],
+        "sharpest third": [8, 9],
+    }
+
+
 def test_free_text_cannot_make_hundreds_of_subgroups():
     rows = pd.DataFrame({"site": [f"site {number}" for number in range(100)] + ["torso", "torso"]})
     sites = members(subgroups(rows)["body site"])
@@ -178,3 +204,9 @@ def test_free_text_cannot_make_hundreds_of_subgroups():
     assert len(sites["other sites"]) == 89
     assert next(iter(sites)) == "torso"
     assert list(sites)[-1] == "other sites"  # the largest, but no site
+
+
+def test_what_is_not_known_takes_no_place_among_the_commonest():
+    named = [f"site {number:02}" for number in range(12)]
+    sites = members(subgroups(pd.DataFrame({"site": [*named, None, None]}))["body site"])
+    assert sites == {**{site: [number] for number, site in enumerate(named)}, "not known": [12, 13]}
