@@ -121,11 +121,12 @@ def _load(files: list[Path] | None, device: "torch.device") -> "Model | Ensemble
 
 def _screen(given: argparse.Namespace) -> int:
     # Imported here, so that --help does not wait for torch.
+    from tqdm import tqdm
+
     from isic_screen.batch import find_photos, screen_shared
     from isic_screen.ensemble import Ensemble
     from isic_screen.export import Resumed, write_csv
     from isic_screen.processes import device_named, launched
-    from isic_screen.progress import Bar
     from isic_screen.screener import Screener
 
     to_file = given.csv is not None and given.csv != Path("-")
@@ -157,7 +158,8 @@ def _screen(given: argparse.Namespace) -> int:
     if not to_file and isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", newline="")
     with open(given.csv, mode, newline="", encoding="utf-8") if to_file else nullcontext(sys.stdout) as out:
-        shown = Bar(results, total=len(files), initial=done, unit="photo")
+        # No Bar, which spares a log: programs that start this one follow its progress through the pipe.
+        shown = tqdm(results, total=len(files), initial=done, unit="photo")
         failures += write_csv(out, zip(names, shown, strict=True), threshold, header=not done)
     if failures:
         print(f"{failures} of {len(files)} photos could not be read; the reasons are in the CSV.", file=sys.stderr)
