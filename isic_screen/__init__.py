@@ -56,7 +56,7 @@ __all__ = [
     "load_model",
     "open_photo",
 ]
-__version__ = "0.11.3"
+__version__ = "0.12.0"
 
 
 def __getattr__(name: str) -> Any:

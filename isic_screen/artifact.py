@@ -25,7 +25,7 @@ from isic_screen.compression import HALF, compressed, in_full
 from isic_screen.errors import ModelFileError, WeightsError
 from isic_screen.network import InputSpec, ScreenNet, build_network
 from isic_screen.novelty import Novelty
-from isic_screen.operating_point import OperatingPoint, ThresholdTable
+from isic_screen.operating_point import OperatingPoint, ThresholdTable, aimed_at
 from isic_screen.seen_photos import SeenPhotos
 from isic_screen.whole_file import save_tensors
 
@@ -47,8 +47,10 @@ class ModelFacts:
     """What a model says about itself. Everything shown about a model is read from here.
 
     `default_threshold` and the values of `operating_points` (keyed by the sensitivity aimed at, such as "0.95") are
-    calibrated probabilities at `calibration.prevalence`. `training` and `metrics` are plain JSON: the first says on
-    what data and how (sources with counts and hashes, recipe, command, date), the second is the evaluation's
+    calibrated probabilities at `calibration.prevalence`. `threshold_table` counts held-out patients, each by a
+    calibration that did not see them, as `metrics` does: a threshold may have caught a little less there than it aims
+    at. (Files before version 0.12 counted by `calibration` itself.) `training` and `metrics` are plain JSON: the first
+    says on what data and how (sources with counts and hashes, recipe, command, date), the second is the evaluation's
     metrics.json on patients that the models behind it never saw. `other_cameras` holds the counts of `threshold_table`
     without the originals of one camera size that is nearly all benign (see evaluation/camera_probe.py): in a clinic the
     camera tells no diagnosis. None where no such photo was counted, or too few others.
@@ -81,6 +83,16 @@ class ModelFacts:
         """What a threshold, 0 to 1 on the file's scale, means."""
         others = None if self.other_cameras is None else self.other_cameras.at(threshold)
         return replace(self.threshold_table.at(threshold), other_cameras=others)
+
+    def threshold_for_sensitivity(self, sensitivity: float) -> float:
+        """The threshold that stands for a sensitivity, 0 to 1: never higher for more of it.
+
+        That of `operating_points` where one aims at it. Others by `threshold_table`, kept in order with those.
+        """
+        named = [(aim, threshold) for name, threshold in self.operating_points.items() if (aim := aimed_at(name))]
+        least = max((threshold for aim, threshold in named if aim >= sensitivity), default=0.0)
+        most = min((threshold for aim, threshold in named if aim <= sensitivity), default=1.0)
+        return max(least, min(most, self.threshold_table.threshold_for_sensitivity(sensitivity)))
 
     def to_json(self) -> str:
         """Strict JSON, so that a nan can never travel in a model file."""

@@ -26,6 +26,15 @@ def out_of_range(threshold: float) -> str | None:
     return None if 0 <= threshold <= 1 else f"A threshold lies between 0 and 1, not {threshold:g}."
 
 
+def aimed_at(name: str) -> float | None:
+    """The sensitivity that a stored threshold is named after ("0.95"), if it is."""
+    try:
+        value = float(name)
+    except ValueError:
+        return None
+    return value if 0 < value <= 1 else None
+
+
 @dataclass(frozen=True)
 class Proportion:
     """`count` of `total` with a 95 % interval; `value`, `low` and `high` are None when `total` is 0."""

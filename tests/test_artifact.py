@@ -118,6 +118,39 @@ def test_the_bundled_file_says_what_is_left_without_the_camera(bundled_model):
     assert left.negatives == all_counted.negatives - (shortcut["images"] - shortcut["melanomas"])
 
 
+def test_the_bundled_file_counts_as_its_evaluation_does(bundled_model):
+    """By calibrations that did not see the photos: the one in the file catches 441 at its threshold for 95 %."""
+    facts = bundled_model.facts
+    evaluated = facts.metrics["sources"]["isic2020"]["operating_points"]
+    for name, threshold in facts.operating_points.items():
+        point, confusion = facts.operating_point(threshold), evaluated[f"shipped_{name}"]["confusion"]
+        assert point.sensitivity.count == confusion["true_positives"], name
+        assert point.specificity.count == confusion["true_negatives"], name
+    assert facts.operating_point(facts.default_threshold).sensitivity.count == 439
+
+
+@pytest.mark.parametrize(
+    ("sensitivity", "threshold"),
+    [
+        (1.0, 0.01),
+        (0.96, 0.01),
+        (0.95, 0.024),  # it caught 80 % in the end, and keeps its place all the same
+        (0.92, 0.024),  # 0.01 by the counts alone, below the one for more
+        (0.90, 0.03),
+        (0.60, 0.045),  # 0.05 by the counts alone, above the one for less
+        (0.50, 0.045),
+        (0.30, 0.08),
+        (0.0, 0.10),
+    ],
+)
+def test_more_sensitivity_never_raises_the_threshold_and_named_ones_keep_theirs(lite0, sensitivity, threshold):
+    scores = [count / 100 for count in range(1, 11)]
+    table = ThresholdTable.from_predictions([*scores, 0.005], [*[1] * 10, 0], 0.018)
+    named = {"0.95": 0.024, "0.90": 0.03, "0.50": 0.045, "own": 0.5}
+    facts = example_facts(lite0, threshold_table=table, operating_points=named)
+    assert facts.threshold_for_sensitivity(sensitivity) == threshold
+
+
 BROKEN = {
     "empty": (lambda data: b"", "no whole safetensors file"),
     "text": (lambda data: b"not a model" * 99, "no whole safetensors file"),

@@ -12,7 +12,6 @@ import torch
 from benchmarks import dark_corners, gpu_training, kill_training, measure, novelty, quality_rates
 from benchmarks.measure import RESULTS, run, write_result
 from benchmarks.without_camera import compared
-from isic_screen.calibration import Calibration
 from isic_screen.training.about import load_about
 from isic_screen.training.earlier_runs import EarlierRun
 from isic_screen.training.run import train
@@ -93,27 +92,18 @@ def test_the_document_tells_how_many_photos_the_memory_was_measured_over():
 def test_photos_of_the_camera_count_in_one_of_two_figures_at_the_same_threshold():
     camera, other = {"width": 4000.0, "height": 6000.0}, {"width": 640.0, "height": 480.0}
     blocks = [
-        (1, 1, 0.123457, other),  # as it was kept: the threshold is this melanoma's own score, of more digits
-        (3, 1, -1.0, camera),
+        (4, 1, 3.0, camera),
         (11, 0, -2.0, {**camera, "skin_tone": "Light"}),
         (10, 0, 2.0, {**other, "skin_tone": "Light"}),
         (9, 0, -2.0, {**other, "skin_tone": "Tan"}),
         (5, 0, 2.0, {**other, "source": "elsewhere"}),
     ]
     rows = pd.DataFrame(
-        {"source": "here", "skin_tone": "", "target": target, "logit": logit, **sort}
+        {"source": "here", "skin_tone": "", "target": target, "logit": logit, "fold": each % 2, **sort}
         for count, target, logit, sort in blocks
-        for _ in range(count)
+        for each in range(count)
     )
-    calibration = Calibration(2.0, 0.5, 0.5)
-    threshold = float(calibration.probability(0.1234567))
-    facts = SimpleNamespace(
-        training={"calibrated_on": ["here"]},
-        calibration=calibration,
-        prevalence=0.018,
-        operating_points={"0.95": threshold},
-        default_threshold=threshold,
-    )
+    facts = SimpleNamespace(training={"calibrated_on": ["here"]}, prevalence=0.018, default_threshold=0.018)
     found = compared(rows, facts)
     assert list(found["skin_tones"]) == ["light"]  # of the other tone fewer than ten are left
     assert found["skin_tones"]["light"]["all"]["specificity"]["count"] == 11

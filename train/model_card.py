@@ -150,9 +150,9 @@ averaging over views{_shown_map(facts.input.views)}. The photos are training pho
 
 {threshold_table(model)}
 
-Sensitivity and specificity are measured on the same held-out predictions on which the thresholds were chosen, all put on \
-one scale by the shipped calibration. The evaluation above takes each fold's probabilities from a calibration that did not \
-see that fold, so its counts at the same thresholds differ by a few photos. Intervals are Wilson intervals, which treat \
+The thresholds were chosen on the held-out predictions, on the scale of the shipped calibration, to catch at least the \
+target. What they caught is counted as in the evaluation above, by calibrations that did not see the photo, so it can be a \
+little less. Intervals are Wilson intervals, which treat \
 images as independent; intervals by patient are in the evaluation's `metrics.json`. Each photo counts as one person: \
 somebody with several lesions is recalled more often.
 

@@ -18,7 +18,7 @@ from isic_screen.evaluation.counts import Floats, predictive_value, ratio
 from isic_screen.evaluation.intervals import Estimate, bootstrap
 from isic_screen.evaluation.metrics import Confusion, classification_report, confusion_matrix, missing_class
 from isic_screen.evaluation.reliability import class_means
-from isic_screen.operating_point import SENSITIVITY_TARGETS, ThresholdTable, wilson
+from isic_screen.operating_point import SENSITIVITY_TARGETS, ThresholdTable, aimed_at, wilson
 
 COUNTED = ("sensitivity", "specificity", "precision", "npv")
 STATED = ("precision_at_prevalence", "npv_at_prevalence", "flagged_per_1000", "missed_per_1000")
@@ -52,7 +52,7 @@ def rules(predictions: pd.DataFrame, shipped: Mapping[str, float] | None, preval
         "paper_0.5": Rule("Uncalibrated score 0.5 (the paper's)", "sigmoid", "fixed", 0.5),
     }
     for name, threshold in (shipped or {}).items():
-        target = _sensitivity(name)
+        target = aimed_at(name)
         label = f"{100 * target:g} % sensitivity, as shipped" if target else f"{name}, as shipped"
         found[f"shipped_{name}"] = Rule(label, "probability", "model file", float(threshold), target)
     table = ThresholdTable.from_predictions(predictions["probability"], predictions["target"], prevalence)
@@ -132,12 +132,3 @@ def proportion(rate: str, confusion: Confusion, estimate: Estimate) -> dict[str,
         counted |= {"value": None, "low": None, "high": None}
     resampled = {"low": estimate.low, "high": estimate.high, "reason": estimate.reason}
     return counted | {"reason": estimate.reason if estimate.value is None else None, "bootstrap": resampled}
-
-
-def _sensitivity(name: str) -> float | None:
-    """The sensitivity that a stored threshold is named after ("0.95"), if it is."""
-    try:
-        value = float(name)
-    except ValueError:
-        return None
-    return value if 0 < value <= 1 else None

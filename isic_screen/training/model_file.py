@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from isic_screen.artifact import ModelFacts, save_model
-from isic_screen.calibration import Calibration, cross_fitted, fit_platt
+from isic_screen.calibration import cross_fitted, fit_platt
 from isic_screen.data.tables import DataSet
 from isic_screen.errors import TrainingError
 from isic_screen.evaluation.camera_probe import of_camera
@@ -47,7 +47,7 @@ def finish(trained: Trained, data: DataSet, recipe: Recipe, about: dict[str, Any
     logits, targets = reference["logit"], reference["target"]
     try:
         calibration = fit_platt(logits, targets, prevalence=recipe.prevalence)
-        # The probabilities that are evaluated come from calibrations that did not see them.
+        # What is evaluated, and counted at each threshold, are probabilities from calibrations that did not see them.
         calibrated = pd.Series(calibration.probability(held_out["logit"]), index=held_out.index)
         calibrated[reference.index] = cross_fitted(logits, targets, reference["fold"], prevalence=recipe.prevalence)
     except ValueError as error:
@@ -55,8 +55,8 @@ def finish(trained: Trained, data: DataSet, recipe: Recipe, about: dict[str, Any
             f"The scores on held-out images cannot be calibrated ({error}): the model has not learnt to tell "
             "melanomas. Train on more images, or for longer."
         ) from error
-    table = ThresholdTable.from_predictions(calibration.probability(logits), targets, calibration.prevalence)
-    points = {f"{target:.2f}": table.threshold_for_sensitivity(target) for target in SENSITIVITY_TARGETS}
+    shipped = ThresholdTable.from_predictions(calibration.probability(logits), targets, calibration.prevalence)
+    points = {f"{target:.2f}": shipped.threshold_for_sensitivity(target) for target in SENSITIVITY_TARGETS}
     notes = ["The shipped thresholds were chosen on these same held-out predictions."]
     if trained.leak:
         notes.append(trained.leak)
@@ -89,12 +89,12 @@ def finish(trained: Trained, data: DataSet, recipe: Recipe, about: dict[str, Any
         dropout=recipe.dropout,
         input=trained.network.input_spec,
         calibration=calibration,
-        threshold_table=table,
+        threshold_table=ThresholdTable.from_predictions(calibrated[reference.index], targets, calibration.prevalence),
         operating_points=points,
         default_threshold=default_threshold,
         training=training,
         metrics={"basis": basis, **metrics},
-        other_cameras=_other_cameras(reference, calibration),
+        other_cameras=_other_cameras(reference, calibrated, calibration.prevalence),
         **about,
     )
     # Those as well that only chose an epoch or were calibrated on.
@@ -103,14 +103,13 @@ def finish(trained: Trained, data: DataSet, recipe: Recipe, about: dict[str, Any
     say(f"Wrote {out / MODEL_FILE}")
 
 
-def _other_cameras(reference: pd.DataFrame, calibration: Calibration) -> ThresholdTable | None:
+def _other_cameras(reference: pd.DataFrame, probabilities: pd.Series, prevalence: float) -> ThresholdTable | None:
     """The counts without the originals of CAMERA_SIZE; None where there are none, or too few others of a class."""
     of_size = of_camera(reference)
     others = reference[~of_size]
     if not of_size.any() or min((others["target"] == kind).sum() for kind in (0, 1)) < MIN_OF_CLASS:
         return None
-    probabilities = calibration.probability(others["logit"])
-    return ThresholdTable.from_predictions(probabilities, others["target"], calibration.prevalence)
+    return ThresholdTable.from_predictions(probabilities[others.index], others["target"], prevalence)
 
 
 def _reference(held_out: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:

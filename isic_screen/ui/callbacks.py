@@ -170,5 +170,5 @@ class Callbacks:
         return self.screener.facts.operating_point(threshold)
 
     def threshold_for(self, sensitivity_percent: float) -> float:
-        """The threshold that catches at least this percentage of melanomas."""
-        return self.screener.facts.threshold_table.threshold_for_sensitivity(sensitivity_percent / 100)
+        """The threshold that stands for catching this percentage of melanomas."""
+        return self.screener.facts.threshold_for_sensitivity(sensitivity_percent / 100)

@@ -94,7 +94,9 @@ class PageTexts:
 
     THRESHOLD_TITLE = "Choose the threshold by what it means"
     SENSITIVITY = "Melanomas to catch (sensitivity), %"
-    SENSITIVITY_INFO = "More melanomas caught means more healthy people recalled. The answer follows."
+    SENSITIVITY_INFO = (
+        "More melanomas caught means more healthy people recalled. The count below may differ a little from it."
+    )
     THRESHOLD_NUMBER = "Threshold: refer from this probability on, %"
     THRESHOLD_NUMBER_INFO = "Type a probability from 0 to 100; the sliders follow."
     PREVALENCE = "Melanomas among the lesions you photograph (prevalence), %"

@@ -103,7 +103,9 @@ class GermanPageTexts(PageTexts):
 
     THRESHOLD_TITLE = "Die Schwelle danach wählen, was sie bedeutet"
     SENSITIVITY = "Zu findende Melanome (Sensitivität), %"
-    SENSITIVITY_INFO = "Je mehr Melanome gefunden werden, desto mehr Gesunde werden einbestellt. Die Antwort folgt."
+    SENSITIVITY_INFO = (
+        "Je mehr Melanome gefunden werden, desto mehr Gesunde werden einbestellt. Wie viele es waren, steht unten."
+    )
     THRESHOLD_NUMBER = "Schwelle: ab dieser Wahrscheinlichkeit überweisen, %"
     THRESHOLD_NUMBER_INFO = "Eine Wahrscheinlichkeit von 0 bis 100 eingeben; die Regler folgen."
     PREVALENCE = "Anteil der Melanome an den Läsionen, die Sie fotografieren (Prävalenz), %"
