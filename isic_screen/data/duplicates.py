@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from isic_screen.archive_ids import photo_name
-from isic_screen.data.csv_files import read_csv
+from isic_screen.data.table_files import read_table
 from isic_screen.errors import DataError
 from isic_screen.wording import counted, listed
 
@@ -20,7 +20,7 @@ def find_duplicates(folder: Path) -> Path | None:
 
 def read_duplicates(path: Path) -> list[tuple[str, str]]:
     """The pairs of image ids in the official list (columns ``image_name_1``, ``image_name_2``)."""
-    table = read_csv(path)
+    table = read_table(path)
     missing = [name for name in ("image_name_1", "image_name_2") if name not in table.columns]
     if missing:
         raise DataError(f"{path} has no column {listed(missing)}; it has {', '.join(table.columns)}.")

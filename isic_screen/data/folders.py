@@ -6,7 +6,8 @@
 | ISIC 2020, Kaggle | ``train.csv`` | ``jpeg/train/`` (``train/`` holds DICOM files, which are not read) |
 | HAM10000 | ``HAM10000_metadata`` (``.csv`` or ``.tab``) | ``HAM10000_images_part_1/``, ``_part_2/`` or ``images/`` |
 | ISIC archive (``isic image download``) | ``metadata.csv`` | beside it |
-| anything else | the only label table in the folder | anywhere below it |
+| anything else | the only label table in the folder, CSV or Excel | anywhere below it |
+| a folder per class | none: see class_folders.py | in folders called benign, melanoma, nevus, … |
 """
 
 import os
@@ -15,7 +16,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from isic_screen.data.labels import IMAGE_COLUMNS, TARGET_COLUMNS, is_label_table
+from isic_screen.data.duplicates import DUPLICATES_NAME
+from isic_screen.data.image_names import IMAGE_COLUMNS, plain_path, without_suffix
+from isic_screen.data.joined import is_joinable
+from isic_screen.data.labels import header_of, is_label_table
+from isic_screen.data.table_files import TABLE_SUFFIXES
+from isic_screen.data.targets import ARCHIVE_COLUMNS, STATED_COLUMNS, TARGET_COLUMNS
 from isic_screen.errors import DataError
 from isic_screen.photo import PHOTO_SUFFIXES
 from isic_screen.wording import listed
@@ -32,36 +38,88 @@ TABLE_NAMES = (
     "labels.csv",
     "metadata.csv",
 )
-TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".tab"})
+SIDE_TABLES = ("original_size.csv", "skin_tone.csv")  # made for this project, read by tables.py
 MASKS = re.compile(r"mask|segmentation|superpixel", re.IGNORECASE)  # pictures, but not photos
 SET_ASIDE = re.compile(r"(?<![a-z])test(?![a-z])", re.IGNORECASE)  # photos that a training table rightly does not name
 
 
-def find_table(folder: Path) -> tuple[Path, list[Path]]:
-    """The label table of a folder, and the other label tables in it, which are not read.
+def find_table(folder: Path) -> tuple[Path | None, list[Path]]:
+    """The label table of a folder, None where it has none, and the other label tables in it.
 
-    Raises ``DataError`` when there is none, or several of which none has a name we know.
+    Raises ``DataError`` when there are several of which none has a name we know.
     """
-    paths = sorted(path for path in _entries(folder) if path.is_file())
-    files = [path for path in paths if path.suffix.lower() in TABLE_SUFFIXES or path.name.lower() in TABLE_NAMES]
+    files = tables_in(folder)
     known = sorted((path for path in files if path.name.lower() in TABLE_NAMES), key=_preference)
     others = [path for path in files if path not in known and "submission" not in path.name.lower()]
     others = [path for path in others if is_label_table(path)]
     usable = [path for path in known if is_label_table(path)]
-    if not usable and len(others) > 1:
+    # ISIC 2024 has a table of diagnoses beside the labels: it is joined to these.
+    stating = set(STATED_COLUMNS) - set(ARCHIVE_COLUMNS)
+    first = [path for path in others if not stating.isdisjoint(header_of(path))] or others
+    if not usable and len(first) > 1:
         raise DataError(
-            f"{folder} has several label tables ({listed(path.name for path in others)}): "
+            f"{folder} has several label tables ({listed(path.name for path in first)}): "
             "give the path of the one to use instead of the folder's."
         )
+    others = first + [path for path in others if path not in first]
     # A faulty table with a known name comes last, but it does come, so that its fault is told.
     candidates = usable + others + [path for path in known if path not in usable]
-    if not candidates:
-        seen = f"its tables are {listed(path.name for path in files)}" if files else "it holds no CSV file"
-        raise DataError(
-            f"{folder} has no label table: a CSV file with an image column (such as {', '.join(IMAGE_COLUMNS[:3])}) "
-            f"and a target column (such as {', '.join(TARGET_COLUMNS[:3])}) is needed in it; {seen}."
+    return (candidates[0], candidates[1:]) if candidates else (None, [])
+
+
+def tables_in(folder: Path) -> list[Path]:
+    """The tables of a folder, not of those below it; without hidden ones and what Excel and macOS leave beside them."""
+    paths = sorted(path for path in _entries(folder) if path.is_file() and not path.name.startswith((".", "~$")))
+    return [path for path in paths if path.suffix.lower() in TABLE_SUFFIXES or path.name.lower() in TABLE_NAMES]
+
+
+def joinable_tables(table: Path | None, folder: Path) -> list[Path]:
+    """The tables of ``folder`` that may know more of the images of its label ``table``."""
+    passed_over = (DUPLICATES_NAME, *SIDE_TABLES)
+    return [
+        path
+        for path in tables_in(folder)
+        if path.name.lower() not in passed_over
+        and "submission" not in path.name.lower()
+        and (table is None or path.name != table.name)
+        and is_joinable(header_of(path))
+    ]
+
+
+def no_table(folder: Path) -> DataError:
+    """What to say of a folder without label table and without folders called as classes."""
+    needed = (
+        f"{folder} has no label table: a CSV or Excel file with an image column (such as "
+        f"{', '.join(IMAGE_COLUMNS[:3])}) and a target column (such as {', '.join(TARGET_COLUMNS[:3])}) is needed in it"
+    )
+    if below := tables_below(folder):
+        return DataError(
+            f"{needed}; one level down lies {listed(path.relative_to(folder) for path in below)}. Move it, and what "
+            f"tables lie beside it, into {folder}, or give {below[0].parent} if its photos are there too."
         )
-    return candidates[0], candidates[1:]
+    files = tables_in(folder)
+    seen = f"its tables are {listed(path.name for path in files)}" if files else "it holds no CSV file"
+    return DataError(f"{needed}; {seen}, and no folder in it is called as a class, such as benign or nevus.")
+
+
+def tables_below(folder: Path) -> list[Path]:
+    """The label tables in the folders of ``folder``."""
+    folders = sorted(path for path in _entries(folder) if path.is_dir() and not path.name.startswith("."))
+    return [path for below in folders for path in tables_in(below) if is_label_table(path)]
+
+
+def in_containers(folder: Path) -> str:
+    """What to do about photos that are still packed into a file in ``folder`` or one level below it."""
+    packed = sorted(path for pattern in ("*", "*/*") for path in folder.glob(pattern) if path.is_file())
+    if arrays := [path for path in packed if path.suffix.lower() in (".hdf5", ".h5")]:
+        return (
+            f"{listed(path.relative_to(folder) for path in arrays)} may hold them, but HDF5 is not read. Give the JPEG "
+            "files (in Kaggle's download of ISIC 2024 they are in train-image/image), or write each entry to a file: "
+            "docs/training.md has the lines."
+        )
+    zips = [path for path in packed if path.suffix.lower() in (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")]
+    named = f" {listed(path.relative_to(folder) for path in zips)}" if zips else " the photos"
+    return f"Unpack{named} into this folder, or give the folder with the photos."
 
 
 def _preference(path: Path) -> int:
@@ -88,8 +146,10 @@ class PhotoIndex:
 
     def find(self, name: str) -> list[PurePosixPath]:
         """The photos that a table's ``name`` can mean, relative to the folder; the likeliest first."""
-        stem, suffix = _without_suffix(name.replace("\\", "/").removeprefix("./"))
+        stem, suffix = without_suffix(plain_path(name))
         found = self.by_tail.get(stem, [])
+        if "/" in stem:  # the whole path is there
+            found = [photo for photo in found if len(photo.parts) == stem.count("/") + 1] or found
         # A table may say .jpg of photos that were converted to .png, so the suffix only decides between several.
         return [photo for photo in found if photo.suffix == suffix] or found
 
@@ -99,10 +159,13 @@ class PhotoIndex:
         return [
             photo
             for photo in self.photos
-            if photo not in used
-            and photo.stem not in stems
-            and not any(SET_ASIDE.search(part) for part in photo.parts[:-1])
+            if photo not in used and photo.stem not in stems and not in_test_folder(photo)
         ]
+
+
+def in_test_folder(photo: PurePosixPath) -> bool:
+    """Whether a photo is set aside for a test, by the name of a folder."""
+    return any(SET_ASIDE.search(part) for part in photo.parts[:-1])
 
 
 def index_photos(folder: Path) -> PhotoIndex:
@@ -128,10 +191,5 @@ def index_photos(folder: Path) -> PhotoIndex:
     for photo in found:
         parts = (*photo.parts[:-1], photo.stem)
         for start in range(len(parts)):
-            by_tail.setdefault("/".join(parts[start:]), []).append(photo)
+            by_tail.setdefault(plain_path("/".join(parts[start:])), []).append(photo)
     return PhotoIndex(tuple(found), by_tail)
-
-
-def _without_suffix(name: str) -> tuple[str, str]:
-    stem, suffix = os.path.splitext(name)
-    return (stem, suffix) if suffix.lower() in PHOTO_SUFFIXES else (name, "")

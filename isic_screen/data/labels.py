@@ -4,35 +4,27 @@ One reader serves ISIC 2020 (official and Kaggle), HAM10000, the one-hot tables 
 archive's ``metadata.csv`` and tables people make themselves: they differ in their column names only.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from isic_screen.data.csv_files import column_among, read_csv, read_header
-from isic_screen.data.diagnoses import MELANOMA, class_of
-from isic_screen.data.groups import groups_of
+from isic_screen.data.groups import groups_of, join_groups
+from isic_screen.data.image_names import IMAGE_COLUMNS
+from isic_screen.data.joined import AGE, IMAGE_TYPE, LESION, PATIENT, SEX, SITE, join_tables, sex_of
+from isic_screen.data.table_files import column_among, map_once, read_header, read_table
+from isic_screen.data.targets import TARGET_COLUMNS, rows_named, targets_of
 from isic_screen.errors import DataError
 from isic_screen.hashing import sha256_file
 from isic_screen.wording import counted, listed
 
-IMAGE_COLUMNS = ("image_name", "image_id", "isic_id", "image", "filename", "file_name", "file", "path", "id")
-# In order of trust: what says melanoma outright, what says malignant, what names a diagnosis.
-OUTRIGHT_COLUMNS = ("target", "melanoma", "mel", "label", "class")
-MALIGNANCY_COLUMNS = ("malignant", "benign_malignant", "diagnosis_1")
-DIAGNOSIS_COLUMNS = ("diagnosis", "dx", "diagnosis_3", "diagnosis_2")
-TARGET_COLUMNS = (*OUTRIGHT_COLUMNS, *MALIGNANCY_COLUMNS, *DIAGNOSIS_COLUMNS)
-PATIENT_COLUMNS = ("patient_id", "patient")
-LESION_COLUMNS = ("lesion_id", "lesion")
-SITE_COLUMNS = ("anatom_site_general_challenge", "anatom_site_general", "localization", "site")
-AGE_COLUMNS = ("age_approx", "age")
-
-YES = frozenset({"1", "1.0", "true", "yes", "malignant"})
-NO = frozenset({"0", "0.0", "false", "no", "benign", "non-melanoma", "nonmelanoma", "not melanoma"})
-UNKNOWN = frozenset({"", "unknown", "nan", "na", "n/a", "none", "null"})
-
-COLUMNS = ("image_id", "target", "patient", "lesion", "group", "sex", "age", "site", "diagnosis", "width", "height")
+OF_ISIC_2020 = "anatom_site_general_challenge"  # a column that no other data set has
+COLUMNS = (
+    *("image_id", "target", "patient", "lesion", "group"),
+    *("sex", "age", "site", "skin_tone", "diagnosis", "width", "height"),
+)
 
 
 @dataclass(frozen=True)
@@ -42,60 +34,98 @@ class Labels:
     ``rows`` is indexed by spreadsheet row and has the columns ``COLUMNS``: ``target`` is 0 or 1 (melanoma), ``age``
     in years, ``width`` and ``height`` of the original in pixels (NaN when unknown), the others text (``""`` when
     unknown), ``group`` as in groups.py.
-    ``warnings`` tell what was put right on the way; ``sha256`` is the file's.
+    ``left_out`` are the ids of images that the table names and that are left out: not dermoscopic, or melanoma neither
+    said nor excluded. ``warnings`` tell what was put right on the way; ``sha256`` is the file's. ``of_isic_2020`` says
+    whether it is a table of that challenge.
     """
 
     path: Path
     rows: pd.DataFrame
+    left_out: tuple[str, ...]
     warnings: tuple[str, ...]
     sha256: str
+    of_isic_2020: bool
 
 
-def read_labels(path: Path) -> Labels:
-    """Read a label table alone, without looking for images.
+def read_labels(path: Path, others: Sequence[Path] = ()) -> Labels:
+    """Read a label table, without looking for images, and what ``others`` know of its images (see joined.py).
 
     Raises ``DataError`` naming the file and its rows: unreadable or empty, no image or target column, a row without
     an image id or with a target that is neither melanoma nor not, one image with two targets, an id that points
-    outside the data folder.
+    outside the data folder, tables that contradict each other.
     """
     path = Path(path)
-    table = read_csv(path)
-    image_column = column_among(table, IMAGE_COLUMNS)
-    if image_column is None:
+    table = read_table(path)
+    if column_among(table, IMAGE_COLUMNS) is None:
         raise DataError(_missing(path, table, "image", IMAGE_COLUMNS))
     if column_among(table, TARGET_COLUMNS) is None:
         raise DataError(_missing(path, table, "target", TARGET_COLUMNS))
     if table.empty:
         raise DataError(f"{path} has a header but no rows: one row per image is needed.")
-    _check_ids(path, table[image_column])
+    return labels_of(path, table, others, sha256_file(path))
 
-    warnings: list[str] = []
+
+def labels_of(path: Path, table: pd.DataFrame, others: Sequence[Path], sha256: str) -> Labels:
+    """The labels in a ``table`` that has an image and a target column; otherwise as ``read_labels``."""
+    image_column = column_among(table, IMAGE_COLUMNS)
+    assert image_column is not None
+    images = table[image_column]
+    _check_ids(path, images)
+    joined = join_tables(path, table, images, others)
     rows = pd.DataFrame(
         {
-            "image_id": table[image_column],
-            "target": _targets(path, table, warnings),
-            "patient": _text(table, PATIENT_COLUMNS),
-            "lesion": _text(table, LESION_COLUMNS),
-            "sex": _text(table, ("sex",)).str.lower(),
-            "age": _numbers(table, AGE_COLUMNS),
-            "site": _text(table, SITE_COLUMNS),
-            "diagnosis": _text(table, DIAGNOSIS_COLUMNS),
-            "width": _numbers(table, ("width",)),
-            "height": _numbers(table, ("height",)),
+            "image_id": images,
+            "patient": joined.text(PATIENT),
+            "lesion": joined.text(LESION),
+            "sex": map_once(joined.text(SEX), sex_of),
+            "age": numbers(joined.text(AGE)),
+            "site": joined.text(SITE),
+            "skin_tone": joined.skin_tone(),
+            "width": _numbers(table, "width"),
+            "height": _numbers(table, "height"),
         }
     )
-    rows["group"] = groups_of(rows)  # before any row is left out: it may be what ties two others together
-    rows = drop_repeated(rows, "image_id", path, warnings)
-    return Labels(path, rows, tuple(warnings), sha256_file(path))
+    # Before any row is left out: it may be what ties two others together.
+    rows["group"] = groups_of(rows)
+    for ids in joined.ties:
+        rows["group"] = join_groups(rows["group"], ids)
+
+    warnings = list(joined.warnings)
+    wanted = _dermoscopic(path, joined.text(IMAGE_TYPE), warnings)
+    target, diagnosis = targets_of(path, joined.with_diagnoses(table)[wanted], warnings)
+    rows = rows[wanted].assign(target=target, diagnosis=diagnosis)
+    known = rows["target"].notna()
+    if not known.any():
+        raise DataError(f"{path} does not say of any image whether it shows a melanoma. " + " ".join(warnings))
+    left_out = (*images[~wanted], *rows.loc[~known, "image_id"])
+    rows = drop_repeated(rows[known].astype({"target": "int64"}), "image_id", path, warnings)
+    return Labels(path, rows[list(COLUMNS)], left_out, tuple(warnings), sha256, OF_ISIC_2020 in table.columns)
+
+
+def _dermoscopic(path: Path, types: pd.Series, warnings: list[str]) -> pd.Series:
+    """Which images are dermoscopic, or not said to be of another type; all where none is dermoscopic."""
+    other = (types != "") & ~types.str.contains("dermoscop|dermatoscop", case=False)
+    if other.any():
+        kinds = listed(f"{kind} {number:,}" for kind, number in types[other].value_counts().items())
+        if other.all():
+            warnings.append(f"{path.name}: none of the photos is dermoscopic ({kinds}); the model is made for those.")
+            return ~other | True
+        warnings.append(f"{path.name}: {counted(int(other.sum()), 'photo')} not dermoscopic left out ({kinds}).")
+    return ~other
 
 
 def is_label_table(path: Path) -> bool:
-    """Whether a CSV file names images and says something of melanoma (a reading error counts as no)."""
-    try:
-        header = read_header(path)
-    except DataError:
-        return False
+    """Whether a table names images and says something of melanoma (a reading error counts as no)."""
+    header = header_of(path)
     return not (set(IMAGE_COLUMNS).isdisjoint(header) or set(TARGET_COLUMNS).isdisjoint(header))
+
+
+def header_of(path: Path) -> list[str]:
+    """The columns of a table, none for one that cannot be read."""
+    try:
+        return read_header(path)
+    except DataError:
+        return []
 
 
 def drop_repeated(rows: pd.DataFrame, key: str, path: Path, warnings: list[str]) -> pd.DataFrame:
@@ -103,21 +133,24 @@ def drop_repeated(rows: pd.DataFrame, key: str, path: Path, warnings: list[str])
     repeated = rows[rows.duplicated(key, keep=False)]
     if repeated.empty:
         return rows
-    disagree = repeated[repeated.groupby(key)["target"].transform("nunique") > 1]
+    check_agreement(repeated, repeated[key], path)
+    extra = rows.duplicated(key)
+    warnings.append(
+        f"{path.name}: {counted(int(extra.sum()), 'repeated row')} left out, the first of each image kept "
+        f"({rows_named(rows.index[extra])})."
+    )
+    return rows[~extra]
+
+
+def check_agreement(rows: pd.DataFrame, key: pd.Series, path: Path) -> None:
+    """Raises ``DataError`` where rows with the same ``key`` disagree on the target."""
+    disagree = rows[rows["target"].groupby(key).transform("nunique") > 1]
     if not disagree.empty:
-        named = [
-            f"{image} (rows {', '.join(map(str, group.index))})" for image, group in disagree.groupby(key, sort=False)
-        ]
+        named = [f"{image} ({rows_named(group.index)})" for image, group in disagree.groupby(key, sort=False)]
         raise DataError(
             f"{path} gives {counted(len(named), 'image')} both as melanoma and as not: {listed(named)}. "
             "Correct the table: which is right cannot be told."
         )
-    extra = rows.duplicated(key)
-    warnings.append(
-        f"{path.name}: {counted(int(extra.sum()), 'repeated row')} left out, the first of each image kept "
-        f"(rows {listed(rows.index[extra])})."
-    )
-    return rows[~extra]
 
 
 def _missing(path: Path, table: pd.DataFrame, what: str, names: tuple[str, ...]) -> str:
@@ -138,70 +171,8 @@ def _check_ids(path: Path, ids: pd.Series) -> None:
         )
 
 
-def _targets(path: Path, table: pd.DataFrame, warnings: list[str]) -> pd.Series:
-    """0 or 1 for each row, from the most trustworthy target column there is."""
-    column = column_among(table, TARGET_COLUMNS)
-    assert column is not None  # read_labels has checked
-    meaning = {value: _meaning(value) for value in table[column].unique()}
-    target = table[column].map(meaning).astype("float64")
-    unknown = table.loc[target.isna(), column]
-    if len(unknown):
-        named = [f"row {row}: {value!r}" for row, value in unknown.items()]
-        raise DataError(
-            f"{path}, column {column}: {counted(len(unknown), 'row')} cannot be read as melanoma (1) or not (0): "
-            f"{listed(named)}. Give 1 or 0, malignant or benign, or a known diagnosis, or leave those rows out."
-        )
-    if column in MALIGNANCY_COLUMNS:
-        target = _only_melanoma(path, table, target, warnings)
-    return target.astype("int64")
-
-
-def _only_melanoma(path: Path, table: pd.DataFrame, target: pd.Series, warnings: list[str]) -> pd.Series:
-    """Malignant says cancer, not melanoma: where a diagnosis names another cancer, the target is 0.
-
-    Raises ``DataError`` for malignant rows with a diagnosis that is not known: they may be either.
-    """
-    names = [name for name in DIAGNOSIS_COLUMNS if name in table.columns]
-    malignant = table.loc[target == 1, names]
-    meanings = malignant.apply(lambda column: column.map(_meaning))
-    named = ~malignant.apply(lambda column: column.str.lower().isin(UNKNOWN | YES))  # "malignant" names no diagnosis
-    unknown = malignant[named.any(axis=1) & meanings[named].isna().all(axis=1)]
-    if len(unknown):
-        rows = [f"row {row}: {' / '.join(filter(None, texts))!r}" for row, *texts in unknown.itertuples()]
-        raise DataError(
-            f"{path}: {counted(len(rows), 'malignant row')} with a diagnosis that is not known, so that it may be "
-            f"melanoma or another cancer: {listed(rows)}. Correct the diagnosis, or add a column target with 1 or 0."
-        )
-    other = malignant.index[(meanings == 0).any(axis=1)]
-    if len(other):
-        warnings.append(
-            f"{path.name}: {counted(len(other), 'malignant row')} with a diagnosis other than melanoma counted "
-            f"as 0, as in the 2020 challenge (rows {listed(other)})."
-        )
-    return target.mask(target.index.isin(other), 0.0)
-
-
-def _meaning(value: str) -> float:
-    """1 for melanoma, 0 for not, NaN when the text says neither."""
-    plain = value.lower().strip()
-    if plain in YES or plain in NO:
-        return float(plain in YES)
-    found = class_of(value)
-    return np.nan if found is None else float(found == MELANOMA)
-
-
-def _text(table: pd.DataFrame, names: tuple[str, ...]) -> pd.Series:
-    column = column_among(table, names)
-    if column is None:
-        return pd.Series("", index=table.index, dtype="str")
-    unknown = table[column].str.lower().isin(UNKNOWN)
-    # ISIC 2020 writes "unknown" as a diagnosis that was given: benign, its kind not recorded. Ours says so with "".
-    return table[column].mask(unknown, "")
-
-
-def _numbers(table: pd.DataFrame, names: tuple[str, ...]) -> pd.Series:
-    column = column_among(table, names)
-    if column is None:
+def _numbers(table: pd.DataFrame, column: str) -> pd.Series:
+    if column not in table.columns:
         return pd.Series(np.nan, index=table.index, dtype="float64")
     return numbers(table[column])
 

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from isic_screen.data.csv_files import read_csv
+from isic_screen.data.table_files import read_table
 from isic_screen.errors import DataError
 from isic_screen.whole_file import whole_file
 from isic_screen.wording import counted, listed
@@ -101,7 +101,7 @@ def read_split(path: Path) -> pd.Series:
 
     Raises ``DataError`` when it is no such file, or gives an image two parts.
     """
-    table = read_csv(path)
+    table = read_table(path)
     missing = [name for name in ("image_id", "source", "part") if name not in table.columns]
     if missing:
         raise DataError(f"{path} is not a saved split: it has no column {listed(missing)}.")

@@ -12,11 +12,21 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from isic_screen.archive_ids import ARCHIVE_IDS, photo_name
-from isic_screen.data.csv_files import column_among, read_csv
+from isic_screen.data.class_folders import read_class_folders
 from isic_screen.data.duplicates import drop_duplicates, find_duplicates, read_duplicates
-from isic_screen.data.folders import PhotoIndex, find_table, index_photos
+from isic_screen.data.folders import (
+    PhotoIndex,
+    find_table,
+    in_containers,
+    index_photos,
+    joinable_tables,
+    no_table,
+    tables_below,
+)
 from isic_screen.data.groups import groups_of_sources, join_groups, of_source
-from isic_screen.data.labels import COLUMNS, IMAGE_COLUMNS, Labels, drop_repeated, numbers, read_labels
+from isic_screen.data.image_names import IMAGE_COLUMNS, image_key
+from isic_screen.data.labels import COLUMNS, Labels, check_agreement, drop_repeated, numbers, read_labels
+from isic_screen.data.table_files import column_among, read_table
 from isic_screen.errors import DataError
 from isic_screen.wording import counted, listed
 
@@ -86,24 +96,35 @@ def read_source(folder: Path | str, *, name: str | None = None) -> DataSet:
     """
     folder = Path(folder)
     table, unread = (folder, []) if folder.is_file() else find_table(folder)
-    folder = table.parent
+    folder = folder.parent if folder.is_file() else folder
     name = name or _source_names([folder])[0]
-    labels = read_labels(table)
+    index = index_photos(folder)
+    others = joinable_tables(table, folder)
+    labels = read_labels(table, others) if table else _class_folders(folder, index, others)
     warnings = list(labels.warnings)
-    if unread:
-        warnings.append(f"{table.name} is used; not read: {listed(path.name for path in unread)}.")
+    if table and (passed := [path.name for path in unread if path not in others]):
+        warnings.append(f"{table.name} is used; not read: {listed(passed)}.")
+    if table and (joined := [path.name for path in unread if path in others]):
+        warnings.append(f"{table.name} is used; not read of {listed(joined)}: what it says of the target.")
 
-    rows = _with_photos(labels, folder, warnings)
+    rows = _with_photos(labels, index, folder, warnings)
     rows = _with_side_tables(rows, folder)
     rows["source"] = name
     rows["group"] = of_source(rows["group"], name)
-    rows = _without_duplicates(rows.reset_index(drop=True), folder, warnings)
+    rows = _without_duplicates(labels, rows.reset_index(drop=True), folder, warnings)
     return DataSet(name, _sorted(rows), tuple(f"{name}: {text}" for text in warnings), {name: labels.sha256})
 
 
-def _with_photos(labels: Labels, folder: Path, warnings: list[str]) -> pd.DataFrame:
+def _class_folders(folder: Path, index: PhotoIndex, others: Sequence[Path]) -> Labels:
+    """The labels of a folder without a label table."""
+    labels = None if tables_below(folder) else read_class_folders(folder, index, others)
+    if labels is None:
+        raise no_table(folder)
+    return labels
+
+
+def _with_photos(labels: Labels, index: PhotoIndex, folder: Path, warnings: list[str]) -> pd.DataFrame:
     """The rows whose photo is there, with its ``path``."""
-    index = index_photos(folder)
     rows = labels.rows
     found = [index.find(image) for image in rows["image_id"]]
     there = pd.Series([bool(photos) for photos in found], index=rows.index)
@@ -112,13 +133,14 @@ def _with_photos(labels: Labels, folder: Path, warnings: list[str]) -> pd.DataFr
     if len(used) < ENOUGH_PHOTOS * len(rows) or not used:
         raise DataError(
             f"{folder} holds photos for {len(used):,} of the {counted(len(rows), 'row')} of {labels.path.name}: "
-            f"none called {listed(missing, 3)}, for example. Unpack the photos into this folder, or give their folder."
+            f"none called {listed(missing, 3)}, for example. {in_containers(folder)}"
         )
     if len(missing):
         warnings.append(
             f"{counted(len(missing), 'row')} of {labels.path.name} without a photo left out: {listed(missing)}."
         )
-    _warn_of_leftover_photos(index, used, warnings)
+    left_out = {photo for image in labels.left_out for photo in index.find(image)}
+    _warn_of_leftover_photos(index, used | left_out, warnings)
     ambiguous = [image for image, photos in zip(rows["image_id"], found, strict=True) if len(photos) > 1]
     if ambiguous:
         first = index.find(ambiguous[0])[0]
@@ -128,6 +150,9 @@ def _with_photos(labels: Labels, folder: Path, warnings: list[str]) -> pd.DataFr
         )
     rows = rows[there].assign(path=[str(folder / photos[0]) for photos in found if photos])
     rows["group"] = join_groups(rows["group"], rows["path"])  # "a" and "a.jpg" are one photo
+    photos = rows["image_id"].map(photo_name)
+    of_archive = photos.str.fullmatch(ARCHIVE_IDS)
+    check_agreement(rows[of_archive], photos[of_archive], labels.path)
     return drop_repeated(rows, "path", labels.path, warnings)
 
 
@@ -139,32 +164,33 @@ def _warn_of_leftover_photos(index: PhotoIndex, used: set[PurePosixPath], warnin
 
 def _with_side_tables(rows: pd.DataFrame, folder: Path) -> pd.DataFrame:
     """Adds what ``original_size.csv`` and ``skin_tone.csv`` beside the label table know of its images."""
-    rows = rows.assign(skin_tone="")
+    keys = rows["image_id"].map(image_key)
     if (path := folder / "original_size.csv").is_file():
         for column in ("width", "height"):
             known = numbers(_side_column(path, (column,)))
-            rows[column] = rows["image_id"].map(known).fillna(rows[column]).astype("float64")
+            rows[column] = keys.map(known).fillna(rows[column]).astype("float64")
     if (path := folder / "skin_tone.csv").is_file():
         known = _side_column(path, ("skin_tone_group", "skin_tone"))
-        rows["skin_tone"] = known.reindex(rows["image_id"]).fillna("").to_numpy()
+        rows["skin_tone"] = keys.map(known).fillna(rows["skin_tone"])
     return rows
 
 
 def _side_column(path: Path, names: tuple[str, ...]) -> pd.Series:
-    """One column of a side table, by image id."""
-    table = read_csv(path)
+    """One column of a side table, by what the image is called in any table."""
+    table = read_table(path)
     image, value = column_among(table, IMAGE_COLUMNS), column_among(table, names)
     if image is None or value is None:
         raise DataError(f"{path} needs an image column and {' or '.join(names)}; it has {', '.join(table.columns)}.")
-    return table.drop_duplicates(image).set_index(image)[value]
+    table["key"] = table[image].map(image_key)
+    return table.drop_duplicates("key").set_index("key")[value]
 
 
-def _without_duplicates(rows: pd.DataFrame, folder: Path, warnings: list[str]) -> pd.DataFrame:
+def _without_duplicates(labels: Labels, rows: pd.DataFrame, folder: Path, warnings: list[str]) -> pd.DataFrame:
     path = find_duplicates(folder)
     if path is not None:
         rows, told = drop_duplicates(rows, read_duplicates(path))
         warnings += told
-    elif rows["patient"].str.match(r"IP_\d{7}").all():
+    elif labels.of_isic_2020:
         warnings.append(
             "ISIC_2020_Training_Duplicates.csv is not in the folder, so duplicate photos stay in. Each pair of the "
             "official list is of one patient, so a split by patient does not leak."
@@ -198,7 +224,7 @@ def _drop_shared(rows: pd.DataFrame, warnings: list[str]) -> pd.DataFrame:
 
 def _sorted(rows: pd.DataFrame) -> pd.DataFrame:
     columns = ["image_id", "path", "target", "patient", "lesion", "group", "source"]
-    columns += [name for name in (*COLUMNS, "skin_tone") if name not in columns]
+    columns += [name for name in COLUMNS if name not in columns]
     return rows[columns].sort_values(["source", "image_id"], kind="stable", ignore_index=True)
 
 
