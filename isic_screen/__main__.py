@@ -10,6 +10,7 @@ from math import isclose
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from isic_screen import log
 from isic_screen.errors import PhotoError, ScreenError
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ _UNMEASURED = (
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; the exit status, 2 with a sentence on standard error when it could not be done."""
     given = _parser().parse_args(arguments)
+    log.to_stderr()
     try:
         return given.run(given)
     except ScreenError as error:

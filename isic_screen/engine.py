@@ -6,6 +6,7 @@ from the model: a graph is a part of this program, and a model file goes on brin
 `python -m deploy.write_graph` writes them.
 """
 
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from isic_screen.folding import alike, folded, probe_of
+from isic_screen.log import warn_once
 from isic_screen.network import ScreenNet, Whole
 
 # From 1.29 on ONNX Runtime reports sessions and models to its maker, on Linux too, unless this is set before it is
@@ -23,6 +25,8 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import onnxruntime
 
 onnxruntime.disable_telemetry_events()
+
+_log = logging.getLogger(__name__)
 
 Engine = Callable[[Tensor], Whole]
 """What `ScreenNet.forward_whole` says of normalised images (N, 3, size, size); safe to share between threads."""
@@ -33,6 +37,8 @@ _ON_A_GPU = 64
 
 GRAPHS = Path(__file__).with_name("graphs")
 INPUT = "images"
+_INSTEAD = "so PyTorch is used: the same answers, in more than twice the time."
+
 PREFIX = "network."
 """Of the names of weights in a graph; the rest is their name in the folded network."""
 
@@ -56,6 +62,7 @@ def _one_pass(network: ScreenNet, device: torch.device) -> Engine:
             expected = served.forward_whole(probe)
         if alike(run(probe), expected):
             return run
+        warn_once(_log, f"ONNX Runtime computes {graph_file(served).stem} otherwise than PyTorch, {_INSTEAD}")
     return lambda images: served.forward_whole(images.to(device, memory_format=torch.channels_last))
 
 
@@ -70,6 +77,7 @@ def _session(served: ScreenNet) -> onnxruntime.InferenceSession | None:
     file = graph_file(served)
     # A batch norm that could not be folded away is one that the graph does not have.
     if not file.is_file() or any(isinstance(module, nn.BatchNorm2d) for module in served.modules()):
+        warn_once(_log, f"There is no ONNX Runtime graph for {file.stem}, {_INSTEAD}")
         return None
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()

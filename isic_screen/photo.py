@@ -1,5 +1,6 @@
 """A file or bytes in, an upright RGB photo out. The only place that decodes images, in training and in serving."""
 
+import logging
 import os
 import stat
 import struct
@@ -14,7 +15,16 @@ from PIL import BmpImagePlugin, Image, ImageCms, JpegImagePlugin, PngImagePlugin
 from PIL.ImageFile import ImageFile
 
 from isic_screen.errors import PhotoError
-from isic_screen.photo_file import GET_IT_AGAIN, MAX_PROFILE_BYTES, DeepGrey, PhotoFile, read_photo_file
+from isic_screen.photo_file import (
+    GET_IT_AGAIN,
+    MAX_PROFILE_BYTES,
+    PROFILE_IGNORED,
+    DeepGrey,
+    PhotoFile,
+    read_photo_file,
+)
+
+_log = logging.getLogger(__name__)
 
 MAX_PIXELS = 120_000_000
 MAX_SIDE = 65_535  # the most a JPEG can hold
@@ -207,13 +217,16 @@ def _profile_transform(image: ImageFile) -> ImageCms.ImageCmsTransform | None:
     A photo with a profile that is broken or made for other colours is shown by browsers and viewers as if it had none.
     """
     profile = image.info.get("icc_profile")
-    if not profile or len(profile) > MAX_PROFILE_BYTES:
+    if not profile:
         return None
     mode = {"1": "L", "LA": "L", "L": "L", "CMYK": "CMYK"}.get(
         image.mode, "L" if image.mode.startswith("I;16") else "RGB"
     )
     try:
+        if len(profile) > MAX_PROFILE_BYTES:
+            raise ValueError
         source = ImageCms.ImageCmsProfile(BytesIO(profile))
         return ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")
     except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
+        _log.warning(PROFILE_IGNORED)
         return None

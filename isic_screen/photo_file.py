@@ -6,6 +6,7 @@ hostile metadata away from Pillow, which would hold every tag of a TIFF or Exif 
 them point at the same bytes: 1 MB of tags can ask for 50 GB.
 """
 
+import logging
 import struct
 import zlib
 from dataclasses import dataclass, field
@@ -17,6 +18,9 @@ from isic_screen.foreign_files import SAVE_AS_JPEG, describe
 
 MAX_PROFILE_BYTES = 1_000_000  # Pillow refuses larger compressed profiles; a display profile has 0.5 to 600 kB
 MAX_SCANS = 64  # a progressive JPEG has about 10 scans; thousands of empty ones would decode for hours
+
+PROFILE_IGNORED = "A photo's colour profile is ignored, as it is damaged, too large or for other colours."
+_log = logging.getLogger(__name__)
 
 GET_IT_AGAIN = "Copy or download it again from the camera or archive."
 
@@ -140,6 +144,8 @@ def _read_png(data: bytes) -> PhotoFile:
             raise PhotoError(f"marks one colour of a 16-bit PNG as transparent. {SAVE_AS_JPEG}")
         if name in (b"IHDR", b"PLTE", b"tRNS", b"IDAT") or (name == b"iCCP" and _profile_fits(body)):
             kept.append(chunk)
+        elif name == b"iCCP":
+            _log.warning(PROFILE_IGNORED)
         if name == b"IEND":
             kept.append(chunk)
             break

@@ -5,6 +5,7 @@ import errno
 import json
 import math
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -21,6 +22,7 @@ from isic_screen.calibration import Calibration
 from isic_screen.data.images import read_photo
 from isic_screen.errors import PhotoError
 from isic_screen.network import build_network
+from isic_screen.photo_file import PROFILE_IGNORED
 from tests.conftest import ROOT, example_facts, lesion
 from tests.forks import run
 
@@ -78,6 +80,18 @@ def test_screening_a_folder_writes_a_row_a_photo_and_says_which_failed(photos, t
     assert done.stdout == ""
     assert "1 of 3 photos could not be read" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_warnings_are_lines_of_one_form_without_the_name_of_a_photo(tmp_path, other_file):
+    photo = tmp_path / "mrs-smith.png"
+    lesion(0).save(photo, icc_profile=b"no profile")
+    done = _run("screen", photo, "--model", other_file)
+    warned = re.findall(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} WARNING (\S+): (.+)$", done.stderr, re.MULTILINE)
+    assert done.returncode == 0
+    assert [name for name, _ in warned] == ["isic_screen.engine", "isic_screen.photo"]
+    assert warned[0][1].startswith("There is no ONNX Runtime graph for resnet10t-")
+    assert warned[1][1] == PROFILE_IGNORED
+    assert "smith" not in done.stderr
 
 
 def test_a_killed_run_goes_on_without_losing_or_doubling_a_row(photos, tmp_path, lite0_file, capsys):

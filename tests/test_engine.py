@@ -12,6 +12,7 @@ from torch import nn
 from isic_screen.engine import GRAPHS as FOLDER
 from isic_screen.engine import _session, engine_of, graph_file
 from isic_screen.folding import folded
+from isic_screen.log import warn_once
 from isic_screen.network import build_network
 from tests.conftest import ROOT
 from tests.test_folding import _unsettled
@@ -55,16 +56,25 @@ def test_the_bundled_model_has_a_graph(bundled_model):
     assert _session(folded(bundled_model.network)) is not None
 
 
-def test_a_network_without_a_graph_is_computed_all_the_same():
+@pytest.fixture
+def warned(caplog):
+    """What is logged, with nothing said yet."""
+    warn_once.cache_clear()
+    return caplog
+
+
+def test_a_network_without_a_graph_is_computed_all_the_same(warned):
     network = build_network("resnet10t", weights=None, hidden=8)
     assert _session(folded(network)) is None
     images = torch.randn(2, 3, network.input_spec.size, network.input_spec.size)
     with torch.inference_mode():
         found, expected = engine_of(network, CPU)(images), network.forward_whole(images)
     torch.testing.assert_close(found.logits, expected.logits, rtol=1e-3, atol=1e-4)
+    assert len(warned.messages) == 1  # however often it is asked for
+    assert warned.messages[0].startswith("There is no ONNX Runtime graph for resnet10t-8-")
 
 
-def test_a_graph_that_says_something_else_is_not_used():
+def test_a_graph_that_says_something_else_is_not_used(warned):
     """A network that is no longer what its graph was written from."""
     network = _built(*GRAPHS[1])
     network.backbone.bn2.act = nn.Tanh()
@@ -72,6 +82,8 @@ def test_a_graph_that_says_something_else_is_not_used():
     with torch.inference_mode():
         found, expected = engine_of(network, CPU)(images), network.forward_whole(images)
     torch.testing.assert_close(found.logits, expected.logits, rtol=1e-3, atol=1e-4)
+    assert len(warned.messages) == 1
+    assert warned.messages[0].startswith(f"ONNX Runtime computes {graph_file(network).stem} otherwise than PyTorch")
 
 
 def test_a_graph_holds_no_weights_and_no_paths():

@@ -8,6 +8,7 @@ from sklearn.metrics import roc_auc_score
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from isic_screen.errors import TrainingError
+from isic_screen.log import warn_once
 from isic_screen.network import Head
 from isic_screen.training.batches import FeatureBatches
 from isic_screen.training.loop import fit, positive_weight, predict
@@ -103,13 +104,16 @@ def test_mixed_precision_trains_to_nearly_the_same():
     assert mixed.history[-1]["validation_auc"] == pytest.approx(exact.history[-1]["validation_auc"], abs=0.03)
 
 
-def test_precision_follows_device_and_recipe(monkeypatch):
+def test_precision_follows_device_and_recipe(monkeypatch, caplog):
+    warn_once.cache_clear()
     assert amp_dtype(torch.device("cuda")) == torch.float16
     assert amp_dtype(torch.device("cuda"), amp=False) == torch.float32
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True}, raising=False)
     assert amp_dtype(CPU) == torch.bfloat16
+    assert caplog.messages == []
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": False})
-    assert amp_dtype(CPU) == torch.float32
+    assert amp_dtype(CPU) == amp_dtype(CPU) == torch.float32
+    assert caplog.messages == ["This device (cpu) does not compute in bf16: fp32 is used, which takes longer."]
 
 
 def test_every_epoch_sees_every_image_once_in_another_order_and_view():

@@ -3,6 +3,7 @@
 import io
 import re
 import warnings
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from PIL import Image, ImageCms, ImageOps
 
 from isic_screen.errors import PhotoError
 from isic_screen.photo import DRAFT_SIDE, PHOTO_SUFFIXES, draft_scale, open_photo
+from isic_screen.photo_file import PROFILE_IGNORED
 from tests import odd_files as odd
 
 
@@ -213,14 +215,23 @@ def test_alpha_survives_a_colour_profile() -> None:
 
 
 @pytest.mark.parametrize("profile", [b"no profile", b"\0" * 128, swapped()[:200]])
-def test_broken_colour_profile_is_ignored(profile: bytes) -> None:
+def test_broken_colour_profile_is_ignored_and_logged(profile: bytes, caplog: pytest.LogCaptureFixture) -> None:
     assert np.array_equal(pixels(odd.saved(odd.picture(), "PNG", icc_profile=profile)), reference())
+    assert caplog.messages == [PROFILE_IGNORED]
 
 
-def test_colour_profile_for_other_colours_is_ignored() -> None:
+def test_colour_profile_for_other_colours_is_ignored(caplog: pytest.LogCaptureFixture) -> None:
     grey = odd.picture().convert("L")
     got = pixels(odd.saved(grey, "PNG", icc_profile=swapped()))
     assert np.array_equal(got[..., 0], np.asarray(grey))
+    assert caplog.messages == [PROFILE_IGNORED]
+
+
+def test_a_damaged_chunk_with_a_profile_is_logged_and_a_sound_profile_is_not(caplog: pytest.LogCaptureFixture) -> None:
+    open_photo(odd.saved(odd.picture(), "PNG", icc_profile=swapped()))
+    assert caplog.messages == []
+    open_photo(odd.png_with(b"iCCP", b"x\0\0" + zlib.compress(b"junk")[:-3]), name="mrs-smith.png")
+    assert caplog.messages == [PROFILE_IGNORED]
 
 
 @pytest.mark.parametrize(

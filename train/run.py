@@ -4,6 +4,7 @@ On several GPUs or machines: `accelerate launch --multi_gpu train/run.py --data 
 """
 
 import argparse
+import logging
 import os
 import shlex
 import signal
@@ -16,6 +17,7 @@ sys.path.insert(0, str(ROOT))  # run from a clone: the package is not installed
 
 import torch  # noqa: E402
 
+from isic_screen import log  # noqa: E402
 from isic_screen.compression import BITS, HALF  # noqa: E402
 from isic_screen.errors import ScreenError  # noqa: E402
 from isic_screen.processes import device_named, launched  # noqa: E402
@@ -35,6 +37,7 @@ def main() -> int:
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a batch system's way to stop a job: as Ctrl-C
     processes = launched()
+    log.to_stderr(logging.WARNING if processes.main else logging.ERROR)
     if given.device.startswith("cuda") and not torch.cuda.is_available():
         parser.error("--device cuda: PyTorch finds no CUDA device here; leave --device out to use the CPU")
     if given.resume and given.out is None:

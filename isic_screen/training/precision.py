@@ -1,5 +1,6 @@
 """Automatic mixed precision: which number format this device is fast in."""
 
+import logging
 import math
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -10,6 +11,9 @@ from torch.nn.functional import pad
 from torch.overrides import TorchFunctionMode
 
 from isic_screen.errors import TrainingError
+from isic_screen.log import warn_once
+
+_log = logging.getLogger(__name__)
 
 
 def amp_dtype(device: torch.device, amp: bool = True) -> torch.dtype:
@@ -22,7 +26,10 @@ def amp_dtype(device: torch.device, amp: bool = True) -> torch.dtype:
     # (before get_capabilities) get fp32: slower, never wrong.
     capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     has_bf16 = any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
-    return torch.bfloat16 if device.type == "cpu" and has_bf16 else torch.float32
+    if device.type == "cpu" and has_bf16:
+        return torch.bfloat16
+    warn_once(_log, f"This device ({device.type}) does not compute in bf16: fp32 is used, which takes longer.")
+    return torch.float32
 
 
 def autocast(device: torch.device, dtype: torch.dtype) -> torch.autocast:
