@@ -4,10 +4,7 @@ import os
 import signal
 import sys
 
-from starlette.middleware import Middleware
-from starlette.routing import Route
-
-from isic_screen import serving
+from isic_screen import log, serving
 from isic_screen.artifact import load_model
 from isic_screen.errors import ScreenError
 from isic_screen.screener import Screener
@@ -17,6 +14,7 @@ serving.prepare(os.environ)
 
 def main() -> int:
     """Exit status 2 with a sentence when a setting cannot be followed or the model cannot be loaded."""
+    log.to_stderr()
     try:
         settings = serving.read_settings(None, os.environ)
         serving.check_address(settings.host, settings.port)
@@ -28,27 +26,29 @@ def main() -> int:
             # Only now, as Gradio reads its variables when it is imported.
             from isic_screen.ui.layout import DELETE_CACHE, MAX_FILE_SIZE, STYLES, build_page, theme
 
-            build_page(screener).queue(max_size=64).launch(
-                server_name=settings.host,
-                server_port=settings.port,
-                root_path=settings.root_path,
-                auth=settings.login,
-                mcp_server=settings.mcp,
-                theme=theme(),
-                css_paths=STYLES,
-                max_file_size=MAX_FILE_SIZE,
-                state_session_capacity=serving.MOST_SESSIONS,
-                footer_links=["api"],
-                ssr_mode=False,
-                share=False,
-                enable_monitoring=False,
-                num_workers=0,  # they would answer around the guard
-                app_kwargs={
-                    "lifespan": serving.cleaning(uploads, *DELETE_CACHE),
-                    "middleware": [Middleware(serving.Guard)],
-                    "routes": [Route("/healthz", serving.Health(screener.facts.name, screener.facts.version))],
-                },
-            )
+            page = build_page(screener).queue(max_size=64)
+            with serving.silence():
+                page.launch(
+                    server_name=settings.host,
+                    server_port=settings.port,
+                    root_path=settings.root_path,
+                    auth=settings.login,
+                    mcp_server=settings.mcp,
+                    theme=theme(),
+                    css_paths=STYLES,
+                    max_file_size=MAX_FILE_SIZE,
+                    state_session_capacity=serving.MOST_SESSIONS,
+                    footer_links=["api"],
+                    ssr_mode=False,
+                    share=False,
+                    quiet=True,
+                    prevent_thread_lock=True,
+                    enable_monitoring=False,
+                    num_workers=0,  # they would answer around the guard
+                    app_kwargs=serving.around(uploads, screener.facts, *DELETE_CACHE),
+                )
+            serving.announce(settings.address(page.local_url), screener.facts)
+            page.block_thread()
     except ScreenError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -3,6 +3,7 @@
 import io
 import random
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,3 +102,15 @@ BAD_POINTS: tuple[list[Any], ...] = (
 """Thresholds and prevalences for /operating_point that mean nothing; the last one is none at all."""
 GOOD_POINTS: tuple[list[Any], ...] = ([None, None], [0.01, 0.005], [0.5, 0.5], [0.03, None], [None, 0.2])
 """Those that have an answer."""
+
+_URI = b'"data:image/jpeg;base64,'
+LONG_BODIES: dict[str, tuple[str, Callable[[], bytes]]] = {
+    "lists": ("/gradio_api/queue/join", lambda: b'{"data":[' + b"[]," * (10 * 2**20) + b"0]}"),
+    "lists that fit": ("/gradio_api/run/screen", lambda: b'{"data":[' + b"[]," * (340 * 2**10) + b"0]}"),
+    "as many lists as may be": ("/gradio_api/queue/join", lambda: b'{"data":{"":[' + b"[]," * 9_900 + b"0]}}"),
+    "a deep list": ("/gradio_api/cancel", lambda: b'{"event_id":' + b"[" * 2**25 + b"]" * 2**25 + b"}"),
+    "a long photo": ("/gradio_api/call/screen", lambda: b'{"data":[' + _URI + b"A" * 2**25 + b'"]}'),
+    "as long a photo as may be": ("/gradio_api/queue/join", lambda: b'{"data":' + _URI + b"A" * 8_000_000 + b'"}'),
+    "a form": ("/login", lambda: b"&" * 2**25),
+}
+"""By what is in them: the path of a request and its body, at which a server must not stand still."""

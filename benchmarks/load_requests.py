@@ -84,6 +84,13 @@ async def wrong_suffix(visitor: Visitor, known: Known, chance: random.Random) ->
 
 
 async def hostile(visitor: Visitor, known: Known, chance: random.Random) -> None:
+    """A file, or now and then a whole request that is too much."""
+    if chance.random() < 0.2:
+        path, body = load_files.LONG_BODIES[chance.choice(sorted(load_files.LONG_BODIES))]
+        answer = await visitor.post(path, body())
+        if not 400 <= answer.status_code < 500 or not _clear(sentence(answer.text)):
+            raise UnclearError(f"a long request to {path} was answered {answer.status_code}: {answer.text[:200]!r}")
+        return
     await _screened(visitor, known, chance, known.hostile[chance.choice(sorted(known.hostile))])
 
 

@@ -47,6 +47,10 @@ class Visitor:
         self.asked += 1
         return await self.http.get(path)
 
+    async def post(self, path: str, body: bytes) -> httpx.Response:
+        self.asked += 1
+        return await self.http.post(path, content=body, headers={"Content-Type": "application/json"})
+
     async def upload(self, name: str, content: bytes, pause: float = 0) -> str:
         """The path on the server of a file, uploaded; `pause` is seconds between twenty pieces of it."""
         self.asked += 1

@@ -148,6 +148,7 @@ def test_a_path_that_is_not_an_upload_is_refused(bob):
         "monitoring",
         "monitoring/summary",
         "gradio_api/token",
+        "gradio_api/component_server",
         "gradio_api/run-history/records",
         "gradio_api/proxy=https://example.hf.space/",
         "gradio_api/stream/{session}/0/0/playlist.m3u8",

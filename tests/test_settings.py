@@ -24,6 +24,21 @@ def test_without_options_or_variables_the_defaults_hold():
     )
 
 
+@pytest.mark.parametrize(
+    ("root_path", "address"),
+    [
+        ("", "http://localhost:7860/"),
+        ("/derma", "http://localhost:7860/derma/"),
+        (
+            "https://ward.example/derma/",
+            "https://ward.example/derma/ (a proxy's; it finds the page at http://localhost:7860/)",
+        ),
+    ],
+)
+def test_the_address_that_is_told_has_the_root_path(root_path, address):
+    assert read_settings(["--root-path", root_path], {}).address("http://localhost:7860/") == address
+
+
 def test_an_option_goes_before_our_variable_and_that_before_gradios():
     environment = {"GRADIO_ROOT_PATH": "/gradio", "GRADIO_MCP_SERVER": "True"}
     assert read_settings([], environment).root_path == "/gradio"

@@ -4,12 +4,19 @@ what it remembers of its visitors.
 Knows nothing of Gradio's Python; app.py hands what is made here to `launch`.
 """
 
+import gc
+import io
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from isic_screen.serving.guard import Guard, Health
+from fastapi.exceptions import RequestValidationError
+from starlette.middleware import Middleware
+from starlette.routing import Route
+
+from isic_screen.artifact import ModelFacts
+from isic_screen.serving.guard import Guard, Health, malformed
 from isic_screen.serving.memory import share_arenas
 from isic_screen.serving.sessions import MOST_SESSIONS, forgetting
 from isic_screen.serving.settings import Login, Settings, check_address, prepare, read_settings
@@ -21,14 +28,42 @@ __all__ = [
     "Health",
     "Login",
     "Settings",
+    "announce",
+    "around",
     "check_address",
     "cleaning",
     "forgetting",
     "own_upload_folder",
     "prepare",
     "read_settings",
+    "silence",
     "swept",
 ]
+
+
+def around(uploads: Path, facts: ModelFacts, every: float, older: float) -> dict[str, Any]:
+    """What Gradio is to put around its app, as FastAPI's options; `every` and `older` as in `cleaning`."""
+    return {
+        "lifespan": cleaning(uploads, every, older),
+        "middleware": [Middleware(Guard)],
+        "exception_handlers": {RequestValidationError: malformed},
+        "routes": [Route("/healthz", Health(facts.name, facts.version))],
+    }
+
+
+def silence() -> AbstractContextManager[Any]:
+    """For Gradio's start: it announces its MCP server however quiet it is to be, and at an address without the root
+    path."""
+    return redirect_stdout(io.StringIO())
+
+
+def announce(address: str, facts: ModelFacts) -> None:
+    """The page is up: tell where, and which model answers."""
+    # What is there by now stays. To look through it again and again would stop everybody for half a second.
+    gc.collect()
+    gc.freeze()
+    print(f"Page:  {address}")
+    print(f"Model: {facts.name} {facts.version}", flush=True)
 
 
 def cleaning(uploads: Path, every: float, older: float) -> Callable[[Any], AbstractAsyncContextManager[None]]:

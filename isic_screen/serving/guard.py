@@ -1,17 +1,24 @@
 """What every answer carries, and which requests get none: an ASGI layer around Gradio's own routes."""
 
-import json
 import logging
 import re
-from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any
 
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import ClientDisconnect
+from starlette.datastructures import MutableHeaders
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from isic_screen.serving.bodies import (
+    FEW_VALUES,
+    LONGEST_LOGIN,
+    MOST_VALUES,
+    BodyError,
+    again,
+    names_an_address,
+    read,
+    read_json,
+)
 from isic_screen.serving.sentences import NO_ANSWER, says_why, with_sentence
 
 _log = logging.getLogger(__name__)
@@ -19,9 +26,8 @@ _log = logging.getLogger(__name__)
 BUSY = "Too many photos are waiting just now. Please try again in a minute."
 BUSY_SECONDS = 60
 NO_ADDRESSES = "This server fetches nothing from elsewhere: send the photo itself, not its address."
-TOO_LONG = "The request is too long: upload the photo as a file."
-LONGEST_JSON = 64 * 2**20
-"""Bytes of a request that is not an upload; an upload has Gradio's own limit."""
+TOO_LONG = "The request is too long or holds too much: upload photos as files, and send fewer at a time."
+NO_LOGIN = "This page asks for a login: log in first."
 
 # Gradio evaluates inline scripts and the page's `js=`; it shows pictures as data URIs and blobs. Nothing comes from, or
 # goes to, another host. A Space is shown inside a frame of huggingface.co.
@@ -54,12 +60,14 @@ _STATIC = re.compile(r"/(assets|static|svelte)/|/(theme\.css|favicon\.ico|robots
 _API = re.compile(
     r"/gradio_api/("
     r"info|openapi\.json|app_id|theme\.css|startup-events|login_check|user|upload|upload_progress|cancel|reset"
-    r"|queue/(join|data)|heartbeat/[^/]+|(run|api|call)/.+|component_server|file=.+|mcp(/.*)?"
+    r"|queue/(join|data)|heartbeat/[^/]+|(run|api|call)/.+|file=.+|mcp(/.*)?"
     r")/?"
 )
 _PREDICTION = re.compile(r"/gradio_api/(queue/join|run/.+|api/.+|call/.+)")
 _EVENTS = re.compile(r"/gradio_api/(queue/data|call/.+)")
-_LONG_OTHER = re.compile(r"/gradio_api/(mcp.*|component_server|cancel|reset)")
+_MCP = re.compile(r"/gradio_api/mcp(/|$)")
+_UPLOAD = re.compile(r"/gradio_api/upload/?")
+_LOGIN = re.compile(r"/login/?")
 _NOT_GRADIOS_API = re.compile(r"/(monitoring|gradio_api)(/|$)")
 _REMOTE_FILE = re.compile(r"/gradio_api/file=\s*https?:", re.IGNORECASE)
 
@@ -96,6 +104,12 @@ class Guard:
                 await _Join(send_safely).run(self.app, scope, receive)
             else:
                 await self.app(scope, receive, send_safely)
+
+
+async def malformed(request: Request, error: Exception) -> JSONResponse:
+    """The answer to a request of the wrong form: a sentence. FastAPI's own sends all of it back, value by value, which
+    takes it longer than all that it is asked for."""
+    return JSONResponse({"detail": NO_ANSWER}, 422)
 
 
 class Health:
@@ -154,68 +168,38 @@ async def _refusal(path: str, scope: Scope, receive: Receive) -> tuple[ASGIApp |
         return JSONResponse({"detail": "Not found."}, 404), receive
     if _REMOTE_FILE.match(path):
         return JSONResponse({"detail": NO_ADDRESSES}, 403), receive
-    predicts = _PREDICTION.match(path)
-    if scope["method"] != "POST" or not (predicts or _LONG_OTHER.match(path)):
+    if scope["method"] != "POST":  # Gradio reads no other's body
         return None, receive
-    body = await _body(scope, receive)
-    if body is None:
+    login = _LOGIN.fullmatch(path)
+    if not login and not _logged_in(scope):
+        return JSONResponse({"detail": NO_LOGIN}, 401), receive
+    if _UPLOAD.fullmatch(path):  # goes to the disk as it comes
+        return None, receive
+    predicts = _PREDICTION.match(path)
+    try:
+        if login:
+            body = await read(scope, receive, LONGEST_LOGIN)
+        else:
+            photos, values = predicts or _MCP.match(path), MOST_VALUES if predicts else FEW_VALUES
+            body = await read_json(scope, receive, bool(photos), values)
+    except BodyError:
         return JSONResponse({"detail": TOO_LONG}, 413), receive
-    if predicts and _names_an_address(body):
+    if predicts and names_an_address(body):
         return JSONResponse({"detail": NO_ADDRESSES}, 403), receive
-    return None, _again(body, receive)
+    return None, again(body, receive)
+
+
+def _logged_in(scope: Scope) -> bool:
+    """Whether Gradio would let this visitor in. It asks only once it has read and parsed the request."""
+    app = scope["app"]
+    if app.auth is None:
+        return True
+    cookies = HTTPConnection(scope).cookies
+    names = (f"access-token-{app.cookie_id}", f"access-token-unsecure-{app.cookie_id}")
+    return next((cookies[name] for name in names if cookies.get(name)), None) in app.tokens
 
 
 def _own_path(scope: Scope) -> str:
     """The path inside the app, whether or not a proxy has taken the root path away."""
     root, path = scope.get("root_path", ""), scope["path"]
     return path[len(root) :] if root and path.startswith(root + "/") else path
-
-
-async def _body(scope: Scope, receive: Receive) -> bytes | None:
-    """The whole body, or None where it is too long."""
-    announced = Headers(scope=scope).get("content-length", "0")
-    if announced.isdigit() and int(announced) > LONGEST_JSON:
-        return None
-    body = bytearray()
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        body += message.get("body", b"")
-        if len(body) > LONGEST_JSON:
-            return None
-        if not message.get("more_body"):
-            return bytes(body)
-
-
-def _again(body: bytes, receive: Receive) -> Receive:
-    """`receive` with a body that was read already."""
-    unread: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def replay() -> Message:
-        return unread.pop() if unread else await receive()
-
-    return replay
-
-
-def _names_an_address(body: bytes) -> bool:
-    """Whether a file in a request for a prediction is an address that Gradio would fetch."""
-    try:
-        request = json.loads(body)
-    except ValueError:  # Gradio says what is wrong with it
-        return False
-    except RecursionError:  # no request of the page's is that deep
-        return True
-    return any(path.strip().lower().startswith(("http:", "https:")) for path in _paths(request))
-
-
-def _paths(part: Any) -> Iterator[str]:
-    parts = [part]
-    while parts:  # no recursion: a visitor chooses how deep it goes
-        part = parts.pop()
-        if isinstance(part, dict):
-            if isinstance(part.get("path"), str):
-                yield part["path"]
-            parts.extend(part.values())
-        elif isinstance(part, list):
-            parts.extend(part)

@@ -54,6 +54,14 @@ class Settings:
     mcp: bool
     login: Login | None
 
+    def address(self, here: str) -> str:
+        """Where visitors find a page that listens at the address `here`."""
+        if self.root_path is None:
+            return here
+        if self.root_path.startswith("/"):
+            return f"{here.rstrip('/')}{self.root_path}/"
+        return f"{self.root_path}/ (a proxy's; it finds the page at {here})"
+
 
 def prepare(environment: MutableMapping[str, str]) -> None:
     """To be called before Gradio is imported: nothing is reported, no answer is kept in a browser or a bucket, no use

@@ -12,6 +12,7 @@ from isic_screen.ui.callbacks import Callbacks
 from isic_screen.ui.photo_tab import photo_tab
 from isic_screen.ui.texts import LANGUAGES, Texts
 from isic_screen.ui.threshold import sensitivity_slider
+from isic_screen.ui.uploads import files_alone
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 STYLES = sorted(ASSETS.glob("*.css"))
@@ -49,6 +50,7 @@ def build_page(screener: Screener) -> gr.Blocks:
 
     Launch it with `theme()` and STYLES.
     """
+    files_alone()
     first, *others = LANGUAGES
     with gr.Blocks(title=first.TITLE, analytics_enabled=False) as page:
         _fill(page, Callbacks(screener, first))

@@ -1,13 +1,16 @@
 """Which files a request may name: uploads, and nothing else on the server."""
 
+import asyncio
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import gradio as gr
+from gradio import route_utils
 from gradio.data_classes import FileData, ListFiles
 from gradio.processing_utils import save_base64_to_cache
-from pydantic import ConfigDict, model_validator
+from pydantic import ConfigDict, FailFast, model_validator
+from starlette.formparsers import MultiPartException
 
 from isic_screen.ui.texts import Texts
 
@@ -50,12 +53,40 @@ def only_uploads(files: gr.File, texts: Texts) -> None:
 
     files.preprocess = preprocess  # type: ignore[method-assign]
     _quote_nothing(files)
+    _take_turns(files)
+
+
+def _take_turns(files: gr.File) -> None:
+    """Let the server answer others between two files of a list: Gradio looks up where each lies, in its event loop."""
+    as_gradio_does = files.async_move_resource_to_block_cache
+
+    async def move(path: str | Path | None) -> str | None:
+        await asyncio.sleep(0)
+        return await as_gradio_does(path)
+
+    files.async_move_resource_to_block_cache = move  # type: ignore[method-assign, assignment]
+
+
+def files_alone() -> None:
+    """Refuse an upload with a part that is no file: Gradio would gather it in memory, of any length."""
+
+    class Files(route_utils.GradioMultiPartParser):
+        def on_headers_finished(self) -> None:
+            super().on_headers_finished()
+            if self._current_part.file is None:
+                raise MultiPartException("An upload holds files alone: send each with its name.")
+
+    route_utils.GradioMultiPartParser = Files  # type: ignore[misc]
 
 
 def _quote_nothing(files: gr.File | gr.Image) -> None:
-    """Keep what a wrong request holds, such as a photo's name, out of the reason that Gradio logs."""
+    """Keep what a wrong request holds, such as a photo's name, out of the reason that Gradio logs; and of a list, all
+    but the first fault."""
     model: Any = files.data_model
-    files.data_model = type(model.__name__, (model,), {"model_config": ConfigDict(hide_input_in_errors=True)})
+    kept: dict[str, Any] = {"model_config": ConfigDict(hide_input_in_errors=True)}
+    if issubclass(model, ListFiles):
+        kept["__annotations__"] = {"root": Annotated[list[FileData], FailFast()]}
+    files.data_model = type(model.__name__, (model,), kept)
 
 
 def data_uris_too(files: gr.File, texts: Texts) -> None:
@@ -68,6 +99,7 @@ def data_uris_too(files: gr.File, texts: Texts) -> None:
 
     class Files(ListFiles):
         model_config = ConfigDict(hide_input_in_errors=True)
+        root: Annotated[list[FileData], FailFast()]
 
         @model_validator(mode="before")
         @classmethod
