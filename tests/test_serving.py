@@ -1,6 +1,5 @@
 """How the page is served: settings, login, headers, a path behind a proxy, MCP, and what is left behind: nothing."""
 
-import ast
 import base64
 import gc
 import io
@@ -368,9 +367,9 @@ def test_an_mcp_client_finds_and_uses_the_tools(app, bundled_model):
     assert "model file" in tools["model"].description
     for name in ("elsewhere", "batch elsewhere"):
         assert answers.pop(name).isError
-    # Gradio writes an answer as Python does, with a mark in front where the event does not wait in the queue.
-    texts = {name: answer.content[0].text.removeprefix("root=") for name, answer in answers.items()}
-    results = {name: ast.literal_eval(text) for name, text in texts.items()}
+    results = {name: answer.structuredContent for name, answer in answers.items()}
+    for name, answer in answers.items():
+        assert [json.loads(content.text) for content in answer.content] == [results[name]]
     assert results["model"]["sha256"] == bundled_model.sha256
     assert 0 < results["screen"]["probability"] < 1
     assert results["screen"]["threshold"] == 0.01

@@ -20,6 +20,7 @@ from isic_screen.serving.guard import Guard, Health, malformed
 from isic_screen.serving.memory import share_arenas
 from isic_screen.serving.sessions import MOST_SESSIONS, forgetting
 from isic_screen.serving.settings import Login, Settings, check_address, prepare, read_settings
+from isic_screen.serving.tools import answer_in_json
 from isic_screen.serving.upload_folder import own_upload_folder, swept
 
 __all__ = [
@@ -43,8 +44,16 @@ __all__ = [
 
 def around(uploads: Path, facts: ModelFacts, every: float, older: float) -> dict[str, Any]:
     """What Gradio is to put around its app, as FastAPI's options; `every` and `older` as in `cleaning`."""
+
+    @asynccontextmanager
+    async def lifespan(app: Any) -> AsyncIterator[None]:
+        if (tools := app.get_blocks().mcp_server_obj) is not None:
+            answer_in_json(tools)
+        async with cleaning(uploads, every, older)(app):
+            yield
+
     return {
-        "lifespan": cleaning(uploads, every, older),
+        "lifespan": lifespan,
         "middleware": [Middleware(Guard)],
         "exception_handlers": {RequestValidationError: malformed},
         "routes": [Route("/healthz", Health(facts.name, facts.version))],
