@@ -149,12 +149,13 @@ def test_no_metadata_and_no_name_come_back_and_no_name_is_logged(app, visitor):
 
 
 def test_no_name_is_logged_of_a_photo_that_was_asked_about_in_a_wrong_way(app, visitor):
-    """The reason that Gradio logs would quote it: without the mark of a file, or as one where a list was wanted."""
+    """The reason that Gradio logs would quote it: no mark of a file, one where a list was wanted, too few inputs."""
     photo = visitor.upload("mrs-smith.jpg", jpeg())
     sent = [{"path": photo}, [{"path": photo}], {"path": photo, "orig_name": "mr-jones.jpg"}, "mrs-smith.jpg"]
     for endpoint in ("screen", "batch"):
         for given in sent:
-            visitor.http.post(f"gradio_api/run/{endpoint}", json={"data": [given, None]})
+            for data in ([given, None], [given]):
+                visitor.http.post(f"gradio_api/run/{endpoint}", json={"data": data})
             event = visitor.http.post(f"gradio_api/call/{endpoint}", json={"data": [given, None]}).json()["event_id"]
             assert "error" in visitor.get(f"gradio_api/call/{endpoint}/{event}").text
     visitor.show({"path": photo})

@@ -12,7 +12,7 @@ from isic_screen.ui.callbacks import Callbacks
 from isic_screen.ui.photo_tab import photo_tab
 from isic_screen.ui.texts import LANGUAGES, Texts
 from isic_screen.ui.threshold import sensitivity_slider
-from isic_screen.ui.uploads import files_alone
+from isic_screen.ui.uploads import count_inputs, files_alone
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 STYLES = sorted(ASSETS.glob("*.css"))
@@ -58,6 +58,7 @@ def build_page(screener: Screener) -> gr.Blocks:
     for texts in others:
         with page.route(texts.LANGUAGE_NAME, texts.LANGUAGE):
             _fill(page, Callbacks(screener, texts))
+    count_inputs(page)
     return page
 
 
