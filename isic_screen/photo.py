@@ -5,24 +5,22 @@ import os
 import stat
 import struct
 import zlib
-from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import BmpImagePlugin, Image, ImageCms, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
-from PIL.ImageFile import ImageFile
+from PIL import Image, ImageCms, JpegImagePlugin
 
 from isic_screen.errors import PhotoError
-from isic_screen.photo_file import (
+from isic_screen.formats.photo_file import (
     GET_IT_AGAIN,
     MAX_PROFILE_BYTES,
     PROFILE_IGNORED,
     DeepGrey,
     PhotoFile,
-    read_photo_file,
 )
+from isic_screen.formats.read import read_photo_file
 
 _log = logging.getLogger(__name__)
 
@@ -30,7 +28,12 @@ MAX_PIXELS = 120_000_000
 MAX_SIDE = 65_535  # the most a JPEG can hold
 MAX_BYTES = 256_000_000  # of the file
 DRAFT_SIDE = 512
-PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".tif", ".tiff", ".bmp", ".dib"})
+DICOM_SUFFIXES = frozenset({".dcm", ".dicom", ".dic"})
+PHOTO_SUFFIXES = DICOM_SUFFIXES | frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".mpo", ".png", ".webp", ".tif", ".tiff", ".btf", ".tf8", ".bmp", ".dib"}
+    | {".heic", ".heics", ".heif", ".heifs", ".hif", ".avif", ".avifs"}
+    | {".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx", ".jpm"}
+)
 
 Source = str | os.PathLike[str] | bytes | BinaryIO
 
@@ -38,15 +41,8 @@ Source = str | os.PathLike[str] | bytes | BinaryIO
 _BYTES_PER_PIXEL = 5
 _STRIP_PIXELS = 4_000_000  # colours are converted strip by strip, so that memory stays near that of the decoded image
 
-# The decoders are called by class: Image.open would warn above 89 megapixels, and it cannot be told another limit.
-_DECODERS: dict[str, Callable[[BytesIO], ImageFile]] = {
-    "JPEG": JpegImagePlugin.JpegImageFile,  # of an MPO file this is the first frame
-    "PNG": PngImagePlugin.PngImageFile,
-    "WEBP": WebPImagePlugin.WebPImageFile,
-    "TIFF": TiffImagePlugin.TiffImageFile,
-    "BMP": BmpImagePlugin.BmpImageFile,
-}
-# All that Pillow's headers and decoders may raise on damaged files; its own Image.open catches a part of them only.
+# All that the headers and decoders may raise on damaged files; Pillow's own Image.open catches a part of them only.
+# They are called by class: Image.open would warn above 89 megapixels, and it cannot be told another limit.
 # A fault of ours that is hidden here still fails the tests on sound files, and stays in the error's cause.
 _DECODE_ERRORS = (
     OSError,
@@ -54,11 +50,11 @@ _DECODE_ERRORS = (
     ValueError,
     TypeError,
     LookupError,
+    RuntimeError,
     ArithmeticError,
     EOFError,
     MemoryError,
     AttributeError,
-    NotImplementedError,
     AssertionError,
     struct.error,
     zlib.error,
@@ -78,13 +74,14 @@ _TRANSPOSE = {
 def open_photo(source: Source, *, max_pixels: int = MAX_PIXELS, name: str | None = None) -> Image.Image:
     """The photo in a file, a byte string or an open binary file: upright, RGB, 8 bit, sRGB, without any metadata.
 
-    JPEG (also the first frame of a phone's MPO), PNG, WebP, TIFF and BMP are read, told by content. A photo whose
-    shorter side has at least 2, 4 or 8 times ``DRAFT_SIDE`` pixels comes back that many times smaller: the JPEG decoder
-    does so while decoding, several times faster, and the other formats are averaged down to the same size.
+    Told by content, these are read: JPEG (of a phone's file with several pictures the first, without a video behind
+    it), PNG, WebP, TIFF and BigTIFF, BMP, HEIC, AVIF, JPEG 2000, and DICOM files of one frame. A photo whose shorter
+    side has at least 2, 4 or 8 times ``DRAFT_SIDE`` pixels comes back that many times smaller: the JPEG decoder does so
+    while decoding, several times faster, and the other formats are averaged down to the same size.
     Transparency is laid over white; an ICC profile is converted to sRGB, and a broken one ignored, as browsers do.
 
     ``max_pixels`` bounds width times height, checked before decoding; encodings that take more memory to decode
-    (WebP, progressive JPEG, some TIFFs) get proportionally fewer: 600 MB are enough for any file at the default.
+    (WebP, HEIC, progressive JPEG, …) get proportionally fewer: 600 MB are enough for any file at the default.
     ``name`` stands for the file in messages. Raises PhotoError for anything that is not one whole photo.
     """
     if name is None and isinstance(source, str | os.PathLike):
@@ -141,7 +138,7 @@ def _decode(photo_file: PhotoFile, max_pixels: int) -> Image.Image:
     max_pixels = min(max_pixels, photo_file.most_pixels or max_pixels)
     if photo_file.size is not None:
         _check_size(photo_file.size, photo_file.cost, max_pixels)
-    with _DECODERS[photo_file.format](BytesIO(photo_file.data)) as image:
+    with photo_file.decoder(BytesIO(photo_file.data)) as image:
         _check_size(image.size, photo_file.cost, max_pixels)
         scale = draft_scale(*image.size)
         if isinstance(image, JpegImagePlugin.JpegImageFile):
@@ -169,7 +166,7 @@ def _check_size(size: tuple[int, int], cost: float, max_pixels: int) -> None:
         raise PhotoError(f"has {width} x {height} pixels, too long for a photo. Crop it to the lesion and try again.")
 
 
-def _to_srgb(image: ImageFile, scale: int, deep_grey: DeepGrey) -> Image.Image:
+def _to_srgb(image: Image.Image, scale: int, deep_grey: DeepGrey) -> Image.Image:
     """A decoded image of any mode as RGB, averaged down ``scale`` times."""
     to_srgb = _profile_transform(image)
     width, height = image.size
@@ -211,7 +208,7 @@ def _to_8_bit(strip: Image.Image, deep_grey: DeepGrey) -> Image.Image:
     return strip
 
 
-def _profile_transform(image: ImageFile) -> ImageCms.ImageCmsTransform | None:
+def _profile_transform(image: Image.Image) -> ImageCms.ImageCmsTransform | None:
     """From the photo's colour profile to sRGB; None where there is no profile or it does not fit the photo.
 
     A photo with a profile that is broken or made for other colours is shown by browsers and viewers as if it had none.

@@ -21,8 +21,8 @@ from isic_screen.batch import find_photos
 from isic_screen.calibration import Calibration
 from isic_screen.data.images import read_photo
 from isic_screen.errors import PhotoError
+from isic_screen.formats.photo_file import PROFILE_IGNORED
 from isic_screen.network import build_network
-from isic_screen.photo_file import PROFILE_IGNORED
 from tests.conftest import ROOT, example_facts, lesion
 from tests.forks import run
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageOps
 
 from isic_screen.errors import PhotoError
+from isic_screen.formats.photo_file import PROFILE_IGNORED
 from isic_screen.photo import DRAFT_SIDE, PHOTO_SUFFIXES, draft_scale, open_photo
-from isic_screen.photo_file import PROFILE_IGNORED
 from tests import odd_files as odd
 
 

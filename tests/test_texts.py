@@ -5,14 +5,17 @@ import re
 import string
 from dataclasses import replace
 from html import escape
+from importlib import import_module
 from itertools import product
 from pathlib import Path
+from pkgutil import iter_modules
 from types import ModuleType
 
 import pandas as pd
 import pytest
 
-from isic_screen import archive, foreign_files, photo, photo_file
+from isic_screen import archive, formats, photo
+from isic_screen.formats import foreign
 from isic_screen.quality import _doubtful, _unfit, assess, unlike_training
 from isic_screen.training.about import load_about
 from isic_screen.training.folds import LEAKS, ON_VALIDATION, UNSEEN, basis_of
@@ -111,12 +114,13 @@ def _said(node: ast.expr, module: ModuleType) -> str:
 
 def _faults() -> list[str]:
     """Every sentence about a file in the sources, with "photo.jpg" for its subject."""
-    found = [f"{what}. {advice}" for _, _, what, advice in foreign_files._SIGNATURES]
-    for module in (photo, photo_file, archive, batch, foreign_files):
+    readers = [import_module(f"{formats.__name__}.{found.name}") for found in iter_modules(formats.__path__)]
+    found = [f"{what}. {advice}" for _, _, what, advice in foreign._SIGNATURES]
+    for module in (photo, archive, batch, *readers):
         for node in ast.walk(ast.parse(Path(module.__file__).read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "PhotoError" and node.args:
                 found.append(_said(node.args[0], module).removeprefix("7 "))
-            elif isinstance(node, ast.Return) and node.value is not None and module is foreign_files:
+            elif isinstance(node, ast.Return) and node.value is not None and module is foreign:
                 found.append(_said(node.value, module))
     sentences = [fault for fault in found if re.search("[a-z] [a-z]", fault)]
     return [fault if fault.startswith("There") else f"photo.jpg {fault}" for fault in sentences]

@@ -3,7 +3,7 @@
 | download | table | photos |
 |---|---|---|
 | ISIC 2020, official | ``ISIC_2020_Training_GroundTruth_v2.csv`` (or without ``_v2``) | ``train/`` |
-| ISIC 2020, Kaggle | ``train.csv`` | ``jpeg/train/`` (``train/`` holds DICOM files, which are not read) |
+| ISIC 2020, Kaggle | ``train.csv`` | ``jpeg/train/`` (``train/`` holds the same photos as DICOM) |
 | HAM10000 | ``HAM10000_metadata`` (``.csv`` or ``.tab``) | ``HAM10000_images_part_1/``, ``_part_2/`` or ``images/`` |
 | ISIC archive (``isic image download``) | ``metadata.csv`` | beside it |
 | anything else | the only label table in the folder, CSV or Excel | anywhere below it |
@@ -23,7 +23,7 @@ from isic_screen.data.labels import header_of, is_label_table
 from isic_screen.data.table_files import TABLE_SUFFIXES
 from isic_screen.data.targets import ARCHIVE_COLUMNS, STATED_COLUMNS, TARGET_COLUMNS
 from isic_screen.errors import DataError
-from isic_screen.photo import PHOTO_SUFFIXES
+from isic_screen.photo import DICOM_SUFFIXES, PHOTO_SUFFIXES
 from isic_screen.wording import listed
 
 # When a folder holds several label tables the first of these wins. ``train.csv`` comes before the official table:
@@ -185,11 +185,18 @@ def index_photos(folder: Path) -> PhotoIndex:
             for name in files
             if os.path.splitext(name)[1].lower() in PHOTO_SUFFIXES and not name.startswith(".")
         ]
-    # Of several photos with one name: not one of a test folder, then the one nearest the top, then by path.
-    found.sort(key=lambda photo: (bool(SET_ASIDE.search(str(photo.parent))), len(photo.parts), str(photo)))
+    # Of several photos with one name: not one of a test folder, then not the DICOM file that a JPEG was made of, then
+    # the one nearest the top, then by path.
+    found.sort(
+        key=lambda photo: (bool(SET_ASIDE.search(str(photo.parent))), _is_dicom(photo), len(photo.parts), str(photo))
+    )
     by_tail: dict[str, list[PurePosixPath]] = {}
     for photo in found:
         parts = (*photo.parts[:-1], photo.stem)
         for start in range(len(parts)):
             by_tail.setdefault(plain_path("/".join(parts[start:])), []).append(photo)
     return PhotoIndex(tuple(found), by_tail)
+
+
+def _is_dicom(photo: PurePosixPath) -> bool:
+    return photo.suffix.lower() in DICOM_SUFFIXES

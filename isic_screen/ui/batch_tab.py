@@ -11,7 +11,6 @@ import gradio as gr
 
 from isic_screen.errors import PhotoError
 from isic_screen.explain import METHODS
-from isic_screen.photo import PHOTO_SUFFIXES
 from isic_screen.ui import answer, batch
 from isic_screen.ui.answer import Case
 from isic_screen.ui.batch import FILTERS, MAX_PHOTOS, Batch
@@ -48,7 +47,6 @@ def batch_tab(callbacks: Callbacks, threshold: Threshold) -> None:
     gr.HTML(f'<p class="hint">{texts.BATCH_HINT.format(most=localised(f"{MAX_PHOTOS:,}", texts))}</p>')
     files = gr.File(
         file_count="multiple",
-        file_types=[*sorted(PHOTO_SUFFIXES), ".zip"],
         label=texts.BATCH_FILES,
         height=160,
         elem_id="batch-files",

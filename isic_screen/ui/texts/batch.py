@@ -5,8 +5,8 @@ class BatchTexts:
     """Placeholders in braces are filled by `str.format`."""
 
     BATCH_HINT = (
-        "Choose up to {most} photos, or ZIP files of photos. They are screened here and kept nowhere; close the page "
-        "and the list is gone."
+        "Choose up to {most} photos (JPEG, HEIC, PNG, WebP, AVIF, TIFF, BMP, JPEG 2000, DICOM), or ZIP files of them. "
+        "They are screened here and kept nowhere; close the page and the list is gone."
     )
     BATCH_FILES = "Photos or ZIP files"
     BATCH_START = "Screen them"

@@ -1,4 +1,4 @@
-"""In German, what is wrong with a file: the sentences of photo.py, photo_file.py, foreign_files.py and archive.py.
+"""In German, what is wrong with a file: the sentences of photo.py, formats/ and archive.py.
 
 Each is "SUBJECT WHAT. ADVICE"; `{}` stands for what differs.
 """
@@ -36,20 +36,33 @@ _WHAT: Mapping[str, str] = {
     "is a run-length compressed BMP, which is not read here": (
         "ist ein lauflängenkodiertes BMP, das hier nicht gelesen wird"
     ),
-    "is a BigTIFF, which is not read here": "ist ein BigTIFF, das hier nicht gelesen wird",
     "is a TIFF of several pages": "ist ein TIFF mit mehreren Seiten",
     "is a camera raw file, not a finished photo": "ist eine Rohdatei einer Kamera, kein fertiges Foto",
     "is a GIF, whose 256 colours are too few for a skin lesion": (
         "ist ein GIF, dessen 256 Farben für eine Hautläsion nicht reichen"
     ),
     "is a PDF document, not a photo": "ist ein PDF-Dokument, kein Foto",
-    "is a DICOM file, not a photo": "ist eine DICOM-Datei, kein Foto",
+    "is a DICOM file without a photo in it": "ist eine DICOM-Datei, die kein Foto enthält",
+    "is a DICOM file of {} frames": "ist eine DICOM-Datei mit {} Einzelbildern",
+    "is a DICOM file compressed in a way that is not read here": (
+        "ist eine DICOM-Datei, deren Kompression hier nicht gelesen wird"
+    ),
+    "is a DICOM file whose pixels are stored in a way that is not read here": (
+        "ist eine DICOM-Datei, deren Pixel in einer Form gespeichert sind, die hier nicht gelesen wird"
+    ),
+    "is a DICOMDIR, the list of a disc, not a photo": "ist ein DICOMDIR, das Verzeichnis eines Datenträgers, kein Foto",
+    "is a report in a DICOM file, not a photo": "ist ein Befund in einer DICOM-Datei, kein Foto",
     "is a ZIP archive or an office document, not a photo": "ist ein ZIP-Archiv oder ein Office-Dokument, kein Foto",
     "is a {} archive, not a photo": "ist ein {}-Archiv, kein Foto",
     "is an archive inside the archive": "ist ein Archiv im Archiv",
     "is a Photoshop document, not a finished photo": "ist ein Photoshop-Dokument, kein fertiges Foto",
     "is an icon, not a photo": "ist ein Symbolbild, kein Foto",
-    "is a JPEG {} file, which is not read here": "ist eine JPEG-{}-Datei, die hier nicht gelesen wird",
+    "is a JPEG XL file, which is not read here": "ist eine JPEG-XL-Datei, die hier nicht gelesen wird",
+    "is a JPEG 2000 file in too many small parts": "ist eine JPEG-2000-Datei aus zu vielen kleinen Teilen",
+    "is a JPEG of a rare kind, which is not read here": "ist ein JPEG einer seltenen Art, die hier nicht gelesen wird",
+    "is a JPEG of {} bits for each colour, which is not read here": (
+        "ist ein JPEG mit {} Bit je Farbe, das hier nicht gelesen wird"
+    ),
     "is a video, not a photo": "ist ein Video, kein Foto",
     "is a companion file of macOS, not a photo": "ist eine Begleitdatei von macOS, kein Foto",
     "is a program, not a photo": "ist ein Programm, kein Foto",
@@ -62,8 +75,9 @@ _WHAT: Mapping[str, str] = {
     "is not a photo that can be read here, or is damaged": (
         "ist kein Foto, das hier gelesen werden kann, oder ist beschädigt"
     ),
-    "is an AVIF photo, which is not read here": "ist ein AVIF-Foto, das hier nicht gelesen wird",
-    "is a HEIC photo, which is not read here": "ist ein HEIC-Foto, das hier nicht gelesen wird",
+    "is a HEIF photo of a rare kind, which is not read here": (
+        "ist ein HEIF-Foto einer seltenen Art, die hier nicht gelesen wird"
+    ),
     "is encrypted": "ist verschlüsselt",
     "is a link, not a photo": "ist ein Verweis, kein Foto",
     "is packed in an unusual way": "ist auf ungewöhnliche Weise gepackt",
@@ -92,15 +106,11 @@ _ADVICE: Mapping[str, str] = {
     "Take the original photo instead.": "Nehmen Sie das Originalfoto.",
     "Choose a photo.": "Wählen Sie ein Foto.",
     "Choose a photo inside it.": "Wählen Sie ein Foto darin.",
-    "Choose a JPEG, PNG, WebP, TIFF or BMP photo.": "Wählen Sie ein Foto als JPEG, PNG, WebP, TIFF oder BMP.",
+    "Choose the photos beside it.": "Wählen Sie die Fotos daneben.",
+    "Choose a photo, such as a JPEG, HEIC or DICOM file.": "Wählen Sie ein Foto, etwa als JPEG, HEIC oder DICOM.",
     'Choose the file of the same name without "._".': 'Wählen Sie die Datei gleichen Namens ohne "._".',
     'Run "git lfs pull" first.': 'Führen Sie zuerst "git lfs pull" aus.',
     "Download the photo itself and try again.": "Laden Sie das Foto selbst herunter.",
-    "Export it as JPEG and try again; on an iPhone, Settings > Camera > Formats > "
-    '"Most Compatible" makes it take JPEGs.': (
-        "Geben Sie sie als JPEG aus; auf einem iPhone nimmt Einstellungen > Kamera > Formate > „Maximale "
-        "Kompatibilität“ JPEGs auf."
-    ),
     "Check the path.": "Prüfen Sie den Pfad.",
     "Change its permissions or copy it.": "Ändern Sie ihre Rechte oder kopieren Sie sie.",
     "Check the path, or copy the file and try again.": "Prüfen Sie den Pfad, oder kopieren Sie die Datei.",

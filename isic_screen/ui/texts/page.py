@@ -19,7 +19,10 @@ class PageTexts:
     )
 
     PHOTO = "Dermoscopy photo"
-    PHOTO_HINT = "Drop a photo here, paste it, or click to choose one. Nothing is kept."
+    PHOTO_HINT = (
+        "Drop a photo here, paste it, or click to choose one: JPEG, HEIC, PNG, WebP, AVIF, TIFF, BMP, JPEG 2000 or "
+        "DICOM. Nothing is kept."
+    )
     EXAMPLE = "Drawn example"
     EXAMPLES = "Or try a drawn example (synthetic, no patient)"
 

@@ -25,7 +25,10 @@ class GermanPageTexts(PageTexts):
     )
 
     PHOTO = "Dermatoskopisches Foto"
-    PHOTO_HINT = "Foto hierher ziehen, einfügen oder zum Auswählen klicken. Nichts wird aufbewahrt."
+    PHOTO_HINT = (
+        "Foto hierher ziehen, einfügen oder zum Auswählen klicken: JPEG, HEIC, PNG, WebP, AVIF, TIFF, BMP, JPEG 2000 "
+        "oder DICOM. Nichts wird aufbewahrt."
+    )
     EXAMPLE = "Gezeichnetes Beispiel"
     EXAMPLES = "Oder ein gezeichnetes Beispiel ansehen (künstlich, kein Patient)"
 

@@ -2,23 +2,22 @@
 
 import codecs
 
-SAVE_AS_JPEG = "Export it as JPEG and try again."
+from isic_screen.formats.photo_file import SAVE_AS_JPEG
+
 ONE_BY_ONE = "Unpack it and choose the photos inside."
+CHOOSE = "Choose a photo, such as a JPEG, HEIC or DICOM file."
 SAVE_FRAME = "Save the frame you mean as JPEG and try again."
 
 # (offset, bytes there, what the file is, what to do), the first match counts.
 _SIGNATURES = (
     (0, b"GIF8", "is a GIF, whose 256 colours are too few for a skin lesion", "Take the original photo instead."),
     (0, b"%PDF", "is a PDF document, not a photo", SAVE_AS_JPEG),
-    (128, b"DICM", "is a DICOM file, not a photo", SAVE_AS_JPEG),
     (0, b"PK\x03\x04", "is a ZIP archive or an office document, not a photo", ONE_BY_ONE),
     (0, b"Rar!", "is a RAR archive, not a photo", ONE_BY_ONE),
     (0, b"7z\xbc\xaf", "is a 7z archive, not a photo", ONE_BY_ONE),
     (0, b"\x1f\x8b", "is a gzip archive, not a photo", ONE_BY_ONE),
     (0, b"8BPS", "is a Photoshop document, not a finished photo", SAVE_AS_JPEG),
     (0, b"\0\0\1\0", "is an icon, not a photo", "Take the original photo instead."),
-    (4, b"jP  \r\n", "is a JPEG 2000 file, which is not read here", SAVE_AS_JPEG),
-    (0, b"\xff\x4f\xff\x51", "is a JPEG 2000 file, which is not read here", SAVE_AS_JPEG),
     (4, b"JXL \r\n", "is a JPEG XL file, which is not read here", SAVE_AS_JPEG),
     (0, b"\xff\x0a", "is a JPEG XL file, which is not read here", SAVE_AS_JPEG),
     (8, b"AVI ", "is a video, not a photo", SAVE_FRAME),
@@ -33,13 +32,14 @@ _SIGNATURES = (
     (0, b"MZ", "is a program, not a photo", "Choose a photo."),
     (0, b"version https://git-lfs", "is a Git LFS pointer, not the photo itself", 'Run "git lfs pull" first.'),
 )
-_HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
 
 
 def describe(data: bytes) -> str:
     """What a file is that is no photo we read, and what to do: a sentence or two that lack their subject."""
+    if data[4:12] == b"ftypcrx ":
+        return f"is a camera raw file, not a finished photo. {SAVE_AS_JPEG}"
     if data[4:8] == b"ftyp":
-        return _describe_media(data)
+        return f"is a video, not a photo. {SAVE_FRAME}"
     for offset, signature, what, advice in _SIGNATURES:
         if data[offset : offset + len(signature)] == signature:
             return f"{what}. {advice}"
@@ -52,23 +52,8 @@ def describe(data: bytes) -> str:
             "Download the photo itself and try again."
         )
     if _is_text(data[:1024]):
-        return "is a text file, not a photo, whatever its name says. Choose a JPEG, PNG, WebP, TIFF or BMP photo."
-    return "is not a photo that can be read here, or is damaged. Choose a JPEG, PNG, WebP, TIFF or BMP photo."
-
-
-def _describe_media(data: bytes) -> str:
-    """ISO base media: the brands after ``ftyp`` tell photos from videos (ISO/IEC 14496-12, 4.3)."""
-    brands = data[8:64]
-    if data[8:12] in (b"avif", b"avis") or (b"avif" in brands and b"hei" not in brands):
-        return f"is an AVIF photo, which is not read here. {SAVE_AS_JPEG}"
-    if data[8:12] in _HEIF_BRANDS:
-        return (
-            "is a HEIC photo, which is not read here. Export it as JPEG and try again; "
-            'on an iPhone, Settings > Camera > Formats > "Most Compatible" makes it take JPEGs.'
-        )
-    if data[8:12] == b"crx ":
-        return f"is a camera raw file, not a finished photo. {SAVE_AS_JPEG}"
-    return f"is a video, not a photo. {SAVE_FRAME}"
+        return f"is a text file, not a photo, whatever its name says. {CHOOSE}"
+    return f"is not a photo that can be read here, or is damaged. {CHOOSE}"
 
 
 def _is_text(head: bytes) -> bool:
