@@ -3,7 +3,7 @@
     python -m benchmarks.fuzz [--cases N] [--seed S] [--first N] [--seconds T] [--only KIND] [--out DIR]
                               [--case-seconds T] [--case-megabytes N]
 
-Small valid files of each kind are made on the spot and spoilt (see fuzz_targets.py, fuzz_models.py and mutations.py). A
+Small valid files of each kind are made on the spot and spoilt (see fuzz_*.py and mutations.py). A
 case is told by its kind, seed and number, and comes out the same again:
 `--only photos --seed 0 --first 123 --cases 1`. Every case runs in a process of its kind, which is replaced when it
 hangs, dies or has taken too much memory. What is not as it should be is printed once for each place in the code, its

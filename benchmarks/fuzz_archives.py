@@ -8,7 +8,8 @@ from pathlib import Path
 from random import Random
 
 from benchmarks import mutations as ways
-from benchmarks.fuzz_targets import Files, Photos, Target
+from benchmarks.fuzz_photos import Photos
+from benchmarks.fuzz_targets import Files, Target
 from isic_screen.errors import PhotoError
 
 _ENTRY, _END = b"PK\x01\x02", b"PK\x05\x06"

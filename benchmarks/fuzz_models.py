@@ -10,7 +10,8 @@ from random import Random
 from typing import Any
 
 from benchmarks import mutations as ways
-from benchmarks.fuzz_targets import Files, Target, picture
+from benchmarks.fuzz_photos import picture
+from benchmarks.fuzz_targets import Files, Target
 
 
 class Models(Target):

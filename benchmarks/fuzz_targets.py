@@ -6,11 +6,8 @@ that they were refused, and everything else that comes out is a finding.
 
 from abc import ABC, abstractmethod
 from functools import cached_property
-from io import BytesIO
 from pathlib import Path
 from random import Random
-
-from PIL import Image
 
 from benchmarks import mutations as ways
 
@@ -42,87 +39,6 @@ class Target(ABC):
         for _ in range(random.choice((1, 1, 1, 2, 5))):
             files = self.spoil(files, random)
         return files
-
-
-# ------------------------------------------------------------------------------------------------------------- photos
-
-
-class Photos(Target):
-    _FOREIGN = (
-        b"%PDF-1.7\n", bytes(128) + b"DICM" + bytes(90), b"\0\0\0\x18ftypheic" + bytes(40),
-        b"\0\0\0\x18ftypmp42" + bytes(40), b"PK\x03\x04" + bytes(60),
-        b"\x1f\x8b" + bytes(30), b"8BPS" + bytes(30), b"<svg/>", b"\xff\xfea\0", b"\0" * 40,
-    )  # fmt: skip
-
-    def valid(self) -> list[Files]:
-        colour = picture()
-        grey, palette, clear = colour.convert("L"), colour.quantize(16), colour.convert("RGBA")
-        clear.putalpha(grey)
-        orientation = Image.Exif()
-        orientation[274] = 6
-        saved: list[tuple[Image.Image, str, dict[str, object]]] = [
-            (colour, "JPEG", {"exif": orientation}),
-            (colour, "JPEG", {"progressive": True, "subsampling": 2, "restart_marker_rows": 1}),
-            (colour.convert("CMYK"), "JPEG", {}),
-            (colour, "MPO", {"save_all": True, "append_images": [colour]}),
-            (clear, "PNG", {"exif": orientation}),
-            (palette, "PNG", {"transparency": 3}),
-            (grey.convert("I;16"), "PNG", {}),
-            (colour, "WEBP", {"quality": 80, "exif": orientation}),
-            (clear, "WEBP", {"lossless": True}),
-            (colour, "TIFF", {"compression": "jpeg"}),
-            (grey.convert("I;16"), "TIFF", {}),
-            (grey.convert("1"), "TIFF", {"compression": "group4"}),
-            (colour, "BMP", {}),
-            (palette, "BMP", {}),
-            (clear, "BMP", {}),
-        ]
-        saved += [
-            (colour, "TIFF", {"compression": name}) for name in ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits")
-        ]
-        return [{"photo": _saved(image, kind, options)} for image, kind, options in saved]
-
-    @cached_property
-    def _others(self) -> list[bytes]:
-        return [*self._FOREIGN, _saved(picture().quantize(8), "GIF", {}), *(files["photo"] for files in self.seeds)]
-
-    def spoil(self, files: Files, random: Random) -> Files:
-        data = files["photo"]
-        way = random.random()
-        if way < 0.15:
-            data = ways.declare_size(data, random)
-        elif way < 0.4 and data.startswith(b"\x89PNG"):
-            data = ways.mix_png_chunks(data, random)
-        elif way < 0.4 and data.startswith(b"\xff\xd8"):
-            data = ways.mix_jpeg_segments(data, random)
-        elif way < 0.5:
-            data = ways.splice(data, random.choice(self._others), random)
-        elif way < 0.53:
-            data = random.choice(self._others)
-        else:
-            data = random.choice(ways.BYTES)(data, random)
-        return {"photo": data}
-
-    def check(self, files: Files, folder: Path) -> None:
-        from isic_screen.photo import MAX_SIDE, open_photo
-
-        photo = open_photo(files["photo"], name="photo")
-        assert photo.mode == "RGB"
-        assert all(1 <= side <= MAX_SIDE for side in photo.size)
-        assert not photo.info, "metadata stayed in the photo"
-
-
-def picture() -> Image.Image:
-    """40 x 24 pixels, no two rows or columns alike."""
-    picture = Image.new("RGB", (40, 24))
-    picture.putdata([(6 * x, 10 * y, (x * y * 7) % 256) for y in range(24) for x in range(40)])
-    return picture
-
-
-def _saved(image: Image.Image, kind: str, options: dict[str, object]) -> bytes:
-    buffer = BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
 
 
 # ------------------------------------------------------------------------------------------------------------- tables

@@ -20,7 +20,8 @@ from typing import Any
 
 from benchmarks.fuzz_archives import Archives
 from benchmarks.fuzz_models import Models
-from benchmarks.fuzz_targets import Files, Photos, Recipes, Tables, Target
+from benchmarks.fuzz_photos import Photos
+from benchmarks.fuzz_targets import Files, Recipes, Tables, Target
 from isic_screen.errors import ScreenError
 
 TARGETS: dict[str, type[Target]] = {

@@ -167,6 +167,16 @@ def declare_size(data: bytes, random: Random) -> bytes:
     elif data.startswith(b"RIFF") and data[12:16] in (b"VP8 ", b"VP8X", b"VP8L"):
         at = {b"VP8 ": 26, b"VP8X": 24, b"VP8L": 21}[data[12:16]]
         changed[at : at + 4] = struct.pack("<I", random.getrandbits(32))
+    elif data[4:8] == b"ftyp" and 0 < (at := data.find(b"ispe")) < len(data) - 16:
+        changed[at + 8 : at + 16] = struct.pack(">II", width & 0xFFFFFFFF, height & 0xFFFFFFFF)
+    elif 0 <= (at := data.find(b"\xff\x4f\xff\x51")) < len(data) - 48:  # of JPEG 2000, or its tiles'
+        at += random.choice((8, 24))
+        changed[at : at + 8] = struct.pack(">II", width & 0xFFFFFFFF, height & 0xFFFFFFFF)
+    elif data[128:132] == b"DICM":
+        for tag, value in ((0x10, height), (0x11, width)):
+            at = data.find(struct.pack("<HH2sH", 0x28, tag, b"US", 2))
+            if 0 < at < len(data) - 10:
+                changed[at + 8 : at + 10] = struct.pack("<H", value & 0xFFFF)
     elif data.startswith(b"II*\0"):
         for tag, value in ((256, width), (257, height), (278, height), (322, width), (323, height)):
             at = data.find(struct.pack("<H", tag), 8)
