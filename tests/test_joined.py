@@ -111,7 +111,9 @@ def test_isic_2024_has_its_diagnoses_in_the_supplement(tmp_path: Path) -> None:
     put_photos(tmp_path, *(f"{image}.jpg" for image in (ONE, TWO, THREE)))
     data = read_source(tmp_path)
     assert targets(data) == {ONE: 1, TWO: 0, THREE: 0}
-    assert any("1 malignant row with a diagnosis other than melanoma" in warning for warning in data.warnings)
+    joined, counted = data.warnings
+    assert "A_Supplement.csv adds to ISIC_2024_GroundTruth.csv, in up to 3 rows: iddx full." in joined
+    assert "1 malignant row with a diagnosis other than melanoma" in counted
 
 
 @pytest.mark.parametrize("other", ["a", "a.JPG", "./images/a.png", r"images\a"])
@@ -186,11 +188,12 @@ def test_what_contradicts_nothing(tmp_path: Path, own_column: str, own: str, oth
 
 def test_ids_of_two_archives_tie_what_either_ties(tmp_path: Path) -> None:
     header = "image,target,lesion_id"
-    put_plain(tmp_path, header, "a,0,HAM_0000001", "b,0,HAM_0000002", "c,1,HAM_0000003", "d,1,", photos=4)
+    own = ("a,0,HAM_0000001", "b,0,HAM_0000002", "c,1,HAM_0000003", "d,1,", "e,0,", "f,0,HAM_0000004")
+    put_plain(tmp_path, header, *own, photos=6)
     put_table(tmp_path, "image,lesion_id", "a,IL_0000001", "b,IL_0000001", "c,IL_0000002", "d,IL_0000003", name="m.csv")
     groups = read_source(tmp_path).rows.set_index("image_id")["group"]
     assert groups["a"] == groups["b"]
-    assert groups.nunique() == 3
+    assert groups.nunique() == 5
 
 
 def test_tables_that_know_nothing_of_the_images_change_nothing(tmp_path: Path) -> None:

@@ -124,7 +124,7 @@ def test_the_archives_open_and_other_rows_are_left_out(tmp_path: Path) -> None:
     types, open_rows = data.warnings
     assert "2 photos not dermoscopic left out (" in types
     assert "clinical: close-up 1" in types
-    assert "2 rows left out that do not say whether they show melanoma (rows 4, 6)" in open_rows
+    assert "2 rows left out, as melanoma is neither stated nor excluded (rows 4, 6)" in open_rows
 
 
 def test_a_set_without_any_dermoscopic_photo_is_read_with_a_warning(tmp_path: Path) -> None:

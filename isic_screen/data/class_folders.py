@@ -49,7 +49,7 @@ def read_class_folders(folder: Path, index: PhotoIndex, others: Sequence[Path]) 
     labels = labels_of(folder, table.set_index("image", drop=False), others, sha256)
     if aside := len(index.photos) - len(kept):
         tests = sorted({str(photo.parent) for photo in index.photos if in_test_folder(photo)})
-        told = f"{counted(aside, 'photo')} in test folders left out ({listed(tests)}): give a folder itself to use it."
+        told = f"{counted(aside, 'photo')} in test folders left out ({listed(tests)}): give that folder to use them."
         labels = replace(labels, warnings=(*labels.warnings, told))
     return labels
 

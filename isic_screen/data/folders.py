@@ -54,8 +54,7 @@ def find_table(folder: Path) -> tuple[Path | None, list[Path]]:
     others = [path for path in others if is_label_table(path)]
     usable = [path for path in known if is_label_table(path)]
     # ISIC 2024 has a table of diagnoses beside the labels: it is joined to these.
-    stating = set(STATED_COLUMNS) - set(ARCHIVE_COLUMNS)
-    first = [path for path in others if not stating.isdisjoint(header_of(path))] or others
+    first = [path for path in others if states_target(path)] or others
     if not usable and len(first) > 1:
         raise DataError(
             f"{folder} has several label tables ({listed(path.name for path in first)}): "
@@ -65,6 +64,11 @@ def find_table(folder: Path) -> tuple[Path | None, list[Path]]:
     # A faulty table with a known name comes last, but it does come, so that its fault is told.
     candidates = usable + others + [path for path in known if path not in usable]
     return (candidates[0], candidates[1:]) if candidates else (None, [])
+
+
+def states_target(path: Path) -> bool:
+    """Whether a table states a target, rather than diagnoses only."""
+    return not set(STATED_COLUMNS).difference(ARCHIVE_COLUMNS).isdisjoint(header_of(path))
 
 
 def tables_in(folder: Path) -> list[Path]:

@@ -27,7 +27,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     PATIENT: ("patient_id", "patient"),
     LESION: ("lesion_id", "lesion"),
     SEX: ("sex", "gender"),
-    AGE: ("age_approx", "age"),
+    AGE: ("age_approx", "age", "age_approximate"),
     SITE: ("anatom_site_general_challenge", "anatom_site_general", "localization", "site", "region"),
     SKIN_TONE: ("skin_tone_group", "skin_tone", "skin_tone_class", "fitspatrick", "fitzpatrick_skin_type"),
     IMAGE_TYPE: ("image_type",),
@@ -97,7 +97,8 @@ def join_tables(path: Path, table: pd.DataFrame, images: pd.Series, others: Sequ
             raise DataError(f"{other} has no image column: one of {', '.join(IMAGE_COLUMNS)} is needed.")
         key = _matched(found[image].map(image_key), keys)
         found, key = found[key.notna()], key[key.notna()]
-        added = {field: _add(joined, field, _values(other, found, field), key, keys) for field in FIELDS}
+        fields = [field for field, columns in FIELDS.items() if column_among(found, columns)]
+        added = {field: _add(joined, field, _values(other, found, field), key, keys) for field in fields}
         filled = [field.replace("_", " ") for field, rows in added.items() if rows]
         if filled:
             number = counted(max(added.values()), "row")
@@ -129,25 +130,25 @@ def _add(joined: Joined, field: str, found: pd.DataFrame, key: pd.Series, keys: 
     if found.empty:
         return 0
     first = found.groupby(key.to_numpy()).first()
-    _check(field, first.loc[key].set_axis(found.index), found, key)  # its own rows
+    repeated = key.duplicated()
+    _check(joined.path.parent, field, first.loc[key[repeated]], found[repeated], key[repeated])  # its own rows
     known, new = joined.known[field], first.reindex(keys).set_axis(keys.index)
-    both = (known["text"] != "") & new["text"].notna()
+    other = (known["text"] != "") & new["text"].notna() & (known["text"] != new["text"])
     if field in (PATIENT, LESION):
-        archive, other = _archive(known.loc[both, "text"]), _archive(new.loc[both, "text"])
-        if (archive != other).any():
-            joined.ties.append(f"{found['table'].iloc[0]} " + new["text"].fillna(""))
-            both[both] = archive == other
-    _check(field, known[both], new[both], keys[both])
-    if field in (PATIENT, LESION):  # one name for what is spelt differently
-        spelt = {_same_id(text): text for text in known["text"].unique()}
-        same = map_once(new["text"].fillna(""), _same_id).map(spelt)
-        new["text"] = new["text"].where(same.isna(), same)
+        of_archives = _archive(known.loc[other, "text"]) != _archive(new.loc[other, "text"])
+        if of_archives.any():
+            joined.ties.append(new["text"].fillna(""))
+            other[other] = ~of_archives
+    _check(joined.path.parent, field, known[other], new[other], keys[other])
     missing = (known["text"] == "") & new["text"].notna()
+    if field in (PATIENT, LESION) and missing.any():  # one name for what is spelt differently
+        spelt = {_same_id(text): text for text in known["text"].unique()}
+        new["text"] = new["text"].map(lambda text: spelt.get(_same_id(text), text), na_action="ignore")
     known.loc[missing] = new.loc[missing, known.columns]
     return int(missing.sum())
 
 
-def _check(field: str, known: pd.DataFrame, new: pd.DataFrame, key: pd.Series) -> None:
+def _check(folder: Path, field: str, known: pd.DataFrame, new: pd.DataFrame, key: pd.Series) -> None:
     """Raises ``DataError`` where the texts of two tables, row by row, cannot both be true."""
     differ = _differ(field, known, new)
     if not differ.any():
@@ -159,8 +160,8 @@ def _check(field: str, known: pd.DataFrame, new: pd.DataFrame, key: pd.Series) -
         )
     ]
     raise DataError(
-        f"Tables contradict each other on the {field} of {counted(len(named), 'image')}: {listed(named, 3)}. Correct "
-        "the one that is wrong, or take it out of the folder."
+        f"{folder}: tables contradict each other on the {field} of {counted(len(named), 'image')}: {listed(named, 3)}. "
+        "Correct the one that is wrong, or take it out of the folder."
     )
 
 

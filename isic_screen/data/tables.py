@@ -21,6 +21,7 @@ from isic_screen.data.folders import (
     index_photos,
     joinable_tables,
     no_table,
+    states_target,
     tables_below,
 )
 from isic_screen.data.groups import groups_of_sources, join_groups, of_source
@@ -104,8 +105,8 @@ def read_source(folder: Path | str, *, name: str | None = None) -> DataSet:
     warnings = list(labels.warnings)
     if table and (passed := [path.name for path in unread if path not in others]):
         warnings.append(f"{table.name} is used; not read: {listed(passed)}.")
-    if table and (joined := [path.name for path in unread if path in others]):
-        warnings.append(f"{table.name} is used; not read of {listed(joined)}: what it says of the target.")
+    if table and (joined := [path.name for path in unread if path in others and states_target(path)]):
+        warnings.append(f"{table.name} is used; the target is not read from {listed(joined)}.")
 
     rows = _with_photos(labels, index, folder, warnings)
     rows = _with_side_tables(rows, folder)

@@ -68,7 +68,7 @@ def targets_of(path: Path, table: pd.DataFrame, warnings: list[str]) -> tuple[pd
             named = rows_named(table.index[rows])
             warnings.append(f"{path.name}, column {column}: {counted(int(rows.sum()), noun)} {rest} ({named}).")
 
-    warn(left_open, "row", "left out that do not say whether they show melanoma")
+    warn(left_open, "row", "left out, as melanoma is neither stated nor excluded")
     warn(
         malignant & contradicted,
         "malignant row",
