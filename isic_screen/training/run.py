@@ -24,6 +24,7 @@ from isic_screen.training.folds import LEAKS, ON_VALIDATION, UNSEEN, basis_of, c
 from isic_screen.training.model_file import MODEL_FILE, Trained, finish
 from isic_screen.training.recipe import FineTuneRecipe, HeadRecipe, Recipe
 from isic_screen.training.setting import Setting
+from isic_screen.training.starting_network import try_out
 from isic_screen.training.stem import parts_in_two
 from isic_screen.training.whole_network import WholeNetwork
 from isic_screen.whole_file import whole_file
@@ -49,6 +50,7 @@ def train(folders: Sequence[Path], recipe: Recipe, about: dict[str, Any], settin
         recipe, setting = _followed(recipe, setting)
     _refuse_another_run(setting.out, recipe, setting.resume)
     setting.processes.wait()  # until none looks any more, as the main one will write there
+    try_out(recipe, setting)
     data = read_sources(folders)
     for warning in data.warnings:
         say(f"Warning: {warning}")

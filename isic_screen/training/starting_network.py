@@ -1,19 +1,23 @@
 """The network that a recipe starts from, by itself or from earlier runs, and whether it can be trained so."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from isic_screen.backbone import takes_image_size
+from isic_screen.artifact import as_stored, check_shapes
+from isic_screen.backbone import takes_image_size, told
 from isic_screen.committee import committee_of
 from isic_screen.errors import RecipeError
+from isic_screen.folding import alike, probe_of
 from isic_screen.network import ScreenNet
 from isic_screen.processes import Processes
 from isic_screen.training.earlier_runs import EarlierRun, checkpoint_of, parts_of
-from isic_screen.training.fine_tuning import check_shares
-from isic_screen.training.recipe import FineTuneRecipe
+from isic_screen.training.fine_tuning import WithDiagnosis, check_shares, parameter_groups
+from isic_screen.training.precision import amp_dtype, autocast, fast_depthwise
+from isic_screen.training.recipe import FineTuneRecipe, Recipe
+from isic_screen.training.schedule import size_at
 from isic_screen.training.setting import Setting
 from isic_screen.training.stem import of_first_stages, parts_in_two
 
@@ -22,6 +26,54 @@ def build(recipe: FineTuneRecipe, setting: Setting) -> ScreenNet:
     """In eval mode, its head as the seed has it."""
     torch.manual_seed(recipe.seed)  # the head's first weights
     return as_judged(recipe.network(setting.weights), recipe)
+
+
+def try_out(recipe: Recipe, setting: Setting) -> None:
+    """Train and ask the network of a recipe once, with two images of noise, before any data are read.
+
+    Raises WeightsError or RecipeError with what does not fit, and what to give instead. Of members nothing is built:
+    they have been trained and asked before.
+    """
+    if setting.members:
+        return
+    with torch.random.fork_rng(devices=[]), told(recipe.backbone, "train"):
+        if isinstance(recipe, FineTuneRecipe):
+            started = bool(setting.teachers) and recipe.from_teacher  # then all weights are theirs
+            network = build(recipe, replace(setting, weights=None) if started else setting)
+            recipes = (*setting.starts, recipe)
+            for each in recipes:
+                check(network, each, setting.processes)
+            sizes = {size_at(epoch, each) for each in recipes for epoch in range(1, each.epochs + 1)}
+        else:
+            network = recipe.network(setting.weights)
+            network.freeze_backbone()
+            sizes = {network.input_spec.size}
+        _check_answers(network, recipe)
+        _check_training(network, recipe, sizes, setting.device)
+
+
+def _check_answers(network: ScreenNet, recipe: Recipe) -> None:
+    """Raise an error unless it says the same in training and when it is served, and again from a model file."""
+    probe = probe_of(network)
+    with torch.no_grad():
+        if not alike((network.forward_whole(probe).logits,), (network(probe),)):
+            raise ValueError("with and without a middle stage it says different things")
+        with torch.device("meta"):
+            check_shapes(replace(recipe, input_size=network.input_spec.size).network(None), network.state_dict())
+        if not all(output.isfinite().all() for output in as_stored(network).forward_whole(probe)):
+            raise ValueError("its weights in half precision give values that are not numbers")
+
+
+def _check_training(network: ScreenNet, recipe: Recipe, sizes: Iterable[int], device: torch.device) -> None:
+    """Raise an error unless gradients come out of images of these sizes in pixels. Changes the network."""
+    module = WithDiagnosis(network).to(device).to(memory_format=torch.channels_last).train()
+    if isinstance(recipe, FineTuneRecipe):
+        parameter_groups(module, recipe)
+    dtype = amp_dtype(device, recipe.amp)
+    for size in sorted(sizes):
+        with autocast(device, dtype), fast_depthwise(device):
+            logits, diagnoses = module(torch.randn(2, 3, size, size, device=device))
+        (logits.float().sum() + diagnoses.float().sum()).backward()
 
 
 def check(network: ScreenNet, recipe: FineTuneRecipe, processes: Processes) -> None:
