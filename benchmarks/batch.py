@@ -129,7 +129,7 @@ def memory_of_small_files(count: int) -> dict[str, Any]:
             else:
                 os.link(photos / f"{number % DIFFERENT:06}.jpg", file)
         started = time.perf_counter()
-        names, files = zip(*find_photos([photos]), strict=True)
+        names, files = zip(*find_photos([photos])[0], strict=True)
         finding = time.perf_counter() - started
         found = _run(_StandIn(), names, files, out)
         half = out.read_bytes()
@@ -193,7 +193,7 @@ def _alone(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 def _real_photos(folder: Path) -> Iterator[Path]:
     for source in ("isic2020", "ham10000", "isic2017"):
         if (folder / source).is_dir():
-            yield from (path for _, path in find_photos([folder / source]))
+            yield from (path for _, path in find_photos([folder / source])[0])
 
 
 def _mix(real: Sequence[Path], count: int, folder: Path) -> list[Path]:

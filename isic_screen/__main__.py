@@ -134,10 +134,12 @@ def _screen(given: argparse.Namespace) -> int:
     to_file = given.csv is not None and given.csv != Path("-")
     if given.resume and not to_file:
         raise ScreenError("--resume goes on with a file: name it with --csv.")
-    photos = find_photos(given.paths)
+    photos, passed_over = find_photos(given.paths)
     if to_file:
         _refuse_input(given.csv, [file for _, file in photos], given.model or [])
     processes = launched()
+    if passed_over and processes.main:
+        print(f"Passed over: {passed_over}.", file=sys.stderr)
     device = processes.device or device_named(given.device)
     model = _load(given.model, device)
     if isinstance(model, Ensemble) and processes.main:
@@ -196,9 +198,9 @@ def _same(one: Path, other: Path) -> bool:
 
 def _refuse_input(file: Path, photos: Sequence[Path], models: Sequence[Path]) -> None:
     """Raise ScreenError where the CSV would replace what it is made from: `--csv *.jpg`, its own name forgotten."""
-    from isic_screen.photo import PHOTO_SUFFIXES
+    from isic_screen.files import PICTURE_SUFFIXES
 
-    if file.suffix.lower() in PHOTO_SUFFIXES or any(_same(file, photo) for photo in photos):
+    if file.suffix.lower() in PICTURE_SUFFIXES or any(_same(file, photo) for photo in photos):
         raise ScreenError(f"--csv {file} would replace a photo: name a file for the results, such as results.csv.")
     if file.suffix == ".safetensors" or any(_same(file, model) for model in models):
         raise ScreenError(f"--csv {file} would replace a model file: name a file for the results, such as results.csv.")

@@ -1,6 +1,5 @@
 """Many photo files through one screener: threads that decode and compute side by side, results in order."""
 
-import os
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -11,7 +10,7 @@ from PIL import Image
 
 from isic_screen.data.images import in_order, read_photo
 from isic_screen.errors import PhotoError, ScreenError
-from isic_screen.photo import PHOTO_SUFFIXES
+from isic_screen.files import PassedOver, look_through
 from isic_screen.processes import Processes
 from isic_screen.screener import Screening
 
@@ -25,26 +24,30 @@ class ScreensPhotos(Protocol):
     def screen_many(self, photos: Sequence[Image.Image]) -> list[Screening]: ...
 
 
-def find_photos(paths: Sequence[Path]) -> list[tuple[str, Path]]:
-    """(name, path) of every photo in files and folders, sorted by name.
+def find_photos(paths: Sequence[Path]) -> tuple[list[tuple[str, Path]], PassedOver]:
+    """(name, path) of every photo in files and folders, sorted by name, and what is passed over in the folders.
 
     A file's name is the path as given; a photo found in a folder is named relative to that folder, or as a path from
-    where the command runs when two would have one name. Links are followed. What cannot be read, be it a file or a
-    folder, is listed as well, so that reading it says so in its row. Raises ScreenError for a folder without photos.
+    where the command runs when two would have one name. What counts as a photo there: files.py. What cannot be read, be
+    it a file or a folder, is listed as well, so that reading it says so in its row. Raises ScreenError for a folder
+    without photos.
     """
-    found = []
+    found, passed_over = [], PassedOver()
     for path in paths:
         if not _is_folder(path):
             found.append((str(path), path))
             continue
-        inside = list(_inside(path))
+        contents = look_through(path)
+        inside = [path / file for file in contents.files] + contents.closed
         if not inside:
-            raise ScreenError(f"There is no photo in the folder {path} ({', '.join(sorted(PHOTO_SUFFIXES))}).")
+            over = f"; passed over: {contents.passed_over}" if contents.passed_over else ""
+            raise ScreenError(f"There is no photo in the folder {path}{over}.")
         found += [(file.relative_to(path).as_posix(), file) for file in inside]
+        passed_over.add(contents.passed_over)
     files_of: dict[str, set[Path]] = {}
     for name, file in found:
         files_of.setdefault(name, set()).add(file)
-    return sorted((name if len(files_of[name]) == 1 else str(file), file) for name, file in found)
+    return sorted((name if len(files_of[name]) == 1 else str(file), file) for name, file in found), passed_over
 
 
 def _is_folder(path: Path) -> bool:
@@ -52,20 +55,6 @@ def _is_folder(path: Path) -> bool:
         return path.is_dir()
     except OSError:  # it may not be looked at, or its name is too long: to be told in its row
         return False
-
-
-def _inside(folder: Path) -> Iterator[Path]:
-    """All that is called as a photo is, and the folders that may not be entered."""
-    closed: list[OSError] = []
-    entered: set[str] = set()
-    for directory, subfolders, files in os.walk(folder, followlinks=True, onerror=closed.append):
-        real = os.path.realpath(directory)
-        if real in entered:  # a link that leads back up would never end
-            subfolders.clear()
-            continue
-        entered.add(real)
-        yield from (Path(directory, file) for file in files if Path(file).suffix.lower() in PHOTO_SUFFIXES)
-    yield from (Path(error.filename) for error in closed if Path(error.filename) != folder)
 
 
 def screen_files(

@@ -9,16 +9,16 @@ from datetime import date
 import pytest
 from pypdf import PdfReader
 
-from isic_screen import Screener, load_model, open_photo
+from isic_screen import Screener, archive, load_model, open_photo
 from isic_screen.errors import PhotoError
 from isic_screen.explain import METHODS
 from isic_screen.operating_point import restate
 from isic_screen.ui import batch
 from isic_screen.ui.api import Api
-from isic_screen.ui.batch import Batch, count, parts, progress, screen, sources, table
+from isic_screen.ui.batch import Batch, Uploads, parts, progress, result, screen, table
 from isic_screen.ui.callbacks import Callbacks
 from isic_screen.ui.numbers import against, percent
-from isic_screen.ui.texts import Texts
+from isic_screen.ui.texts import German, Texts
 from tests.conftest import lesion
 
 texts = Texts()
@@ -30,9 +30,11 @@ def folder(tmp_path_factory):
     for seed in range(4):
         lesion(seed, dark=seed % 2 == 1, size=(400, 300)).save(folder / f"photo-{seed}.png")
     (folder / "broken.jpg").write_text("no photo")
-    with zipfile.ZipFile(folder / "more.zip", "w") as archive:
-        archive.write(folder / "photo-1.png", "inner/photo-1.png")
-        archive.writestr("notes.txt", "not a photo")
+    with zipfile.ZipFile(folder / "more.zip", "w") as made:
+        made.write(folder / "photo-1.png", "inner/photo-1.png")
+        made.writestr("notes.jpg", "not a photo")
+        made.writestr("notes.txt", "not called one")
+        made.writestr("__MACOSX/._photo.png", "beside it")
     return folder
 
 
@@ -44,7 +46,7 @@ def callbacks(lite0_file) -> Callbacks:
 @pytest.fixture(scope="module")
 def found(folder, callbacks) -> Batch:
     given = [str(folder / name) for name in ("photo-0.png", "broken.jpg", "photo-1.png", "more.zip", "photo-2.png")]
-    return Batch([row for rows in screen(callbacks.screener, sources(given)) for row in rows])
+    return Batch([row for rows in screen(callbacks.screener, Uploads(given)) for row in rows])
 
 
 def _names(html: str) -> list[str]:
@@ -53,13 +55,40 @@ def _names(html: str) -> list[str]:
 
 def test_files_and_what_is_in_archives_come_in_order(folder):
     given = [str(folder / name) for name in ("photo-0.png", "more.zip", "broken.jpg")]
-    assert [name for name, _ in sources(given)] == ["photo-0.png", "inner/photo-1.png", "notes.txt", "broken.jpg"]
-    assert count(given) == 4
+    uploads = Uploads(given)
+    assert uploads.expected == 6  # as the ZIP says
+    assert [name for name, _ in uploads] == ["photo-0.png", "inner/photo-1.png", "notes.jpg", "broken.jpg"]
+    assert uploads.expected == 4
+
+
+def test_a_zip_is_opened_once_for_a_batch(folder, callbacks, monkeypatch):
+    opened = []
+    real = archive.zipfile.ZipFile
+    monkeypatch.setattr(archive.zipfile, "ZipFile", lambda *given: opened.append(given) or real(*given))
+    answer = Api(callbacks.screener).batch([str(folder / "more.zip"), str(folder / "photo-0.png")])
+    assert [photo["file"] for photo in answer["photos"]] == ["inner/photo-1.png", "notes.jpg", "photo-0.png"]
+    assert answer["passed_over"] == {"hidden": 1, "others": 1}
+    assert len(opened) == 1
+
+
+@pytest.mark.parametrize(
+    ("language", "sentence"),
+    [
+        (Texts(), "All 2 photos are done. Passed over: 1 hidden or of the system, 1 no pictures (.txt)."),
+        (German(), "Alle 2 Fotos sind fertig. Übergangen: 1 versteckt oder vom System, 1 keine Bilder (.txt)."),
+    ],
+)
+def test_what_is_passed_over_is_counted_beside_the_list(folder, callbacks, language, sentence):
+    uploads = Uploads([str(folder / "more.zip")])
+    rows = [row for rows in screen(callbacks.screener, uploads) for row in rows]
+    told = result(language.BATCH_DONE, Batch(rows, passed_over=uploads.passed_over), language)
+    assert told == f'<p class="batch-progress">{sentence}</p>'
+    assert "Passed over" not in result(language.BATCH_DONE, Batch(rows), language)
 
 
 def test_more_than_the_most_end_in_a_sentence(folder, monkeypatch):
     monkeypatch.setattr(batch, "MAX_PHOTOS", 2)
-    listed = list(sources([str(folder / f"photo-{n}.png") for n in range(4)]))
+    listed = list(Uploads([str(folder / f"photo-{n}.png") for n in range(4)]))
     assert len(listed) == 3
     assert "more than 2 photos" in str(listed[2][1])
 
@@ -70,7 +99,7 @@ def test_every_photo_has_the_answer_it_has_alone(found, folder, callbacks):
     for name, file in (("photo-0.png", "photo-0.png"), ("inner/photo-1.png", "photo-1.png")):
         alone = callbacks.screener.screen(open_photo(folder / file))
         assert rows[name].result.probability == pytest.approx(alone.probability, abs=1e-4)
-    for name in ("broken.jpg", "notes.txt"):
+    for name in ("broken.jpg", "notes.jpg"):
         assert isinstance(rows[name].result, PhotoError)
         assert name in str(rows[name].result)
 
@@ -81,7 +110,7 @@ def test_the_table_is_sorted_with_what_was_not_screened_last(found, callbacks):
     probabilities = {row.name: row.result.probability for row in found.rows if not isinstance(row.result, PhotoError)}
     screened = names[: len(probabilities)]
     assert [probabilities[name] for name in screened] == sorted(probabilities.values(), reverse=True)
-    assert set(names[len(probabilities) :]) == {"broken.jpg", "notes.txt"}
+    assert set(names[len(probabilities) :]) == {"broken.jpg", "notes.jpg"}
     assert html.count("data:image/webp") == len(probabilities)
 
 
@@ -132,7 +161,7 @@ def test_names_and_reasons_arrive_as_text(callbacks):
 
 def test_an_unfit_photo_has_no_probability_anywhere(callbacks, tmp_path):
     lesion(0, size=(60, 60)).save(tmp_path / "tiny.png")
-    rows = [row for rows in screen(callbacks.screener, sources([str(tmp_path / "tiny.png")])) for row in rows]
+    rows = [row for rows in screen(callbacks.screener, Uploads([str(tmp_path / "tiny.png")])) for row in rows]
     html = table(Batch(rows), callbacks.point(0.0), 0.018, "all", 1, texts)
     assert re.search(r'class="number"><', html)
     assert "1 not screened" in html
@@ -151,9 +180,9 @@ def test_a_case_of_the_batch_is_shown_as_alone(found, callbacks):
 
 def test_a_photo_can_be_had_again_as_it_was_given_until_its_upload_is_deleted(folder, callbacks, tmp_path):
     given = [str(shutil.copy(folder / name, tmp_path)) for name in ("more.zip", "broken.jpg", "photo-0.png")]
-    rows = [row for rows in screen(callbacks.screener, sources(given)) for row in rows]
+    rows = [row for rows in screen(callbacks.screener, Uploads(given)) for row in rows]
     found = Batch(rows, paths=given)
-    assert [row.name for row in rows] == ["inner/photo-1.png", "notes.txt", "broken.jpg", "photo-0.png"]
+    assert [row.name for row in rows] == ["inner/photo-1.png", "notes.jpg", "broken.jpg", "photo-0.png"]
     for number, file in ((0, "photo-1.png"), (3, "photo-0.png")):
         case = rows[number].case(rows[number].result)
         callbacks.measure_spread(case, found.source(number))

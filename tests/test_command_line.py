@@ -138,18 +138,18 @@ def test_nothing_that_is_called_a_photo_is_passed_over(photos, tmp_path):
     (photos / "gone.jpg").symlink_to(tmp_path / "nowhere.jpg")
     (photos / "linked").symlink_to(photos / "deep")
     (photos / "deep" / "up").symlink_to(photos)  # leads back up, and would never end
-    found = [name for name, _ in find_photos([photos])]
+    found = [name for name, _ in find_photos([photos])[0]]
     assert {"b.jpg", "broken.jpg", "gone.jpg"} <= set(found)
     assert [name for name in found if name.endswith("er/a.PNG")] in (["deep/er/a.PNG"], ["linked/er/a.PNG"])
     long = Path("a" * 300 + ".jpg")
-    assert find_photos([long, photos / "b.jpg"])[1] == (str(long), long)
+    assert find_photos([long, photos / "b.jpg"])[0][1] == (str(long), long)
 
 
 def test_a_folder_that_may_not_be_entered_has_a_row(photos, monkeypatch):
     closed = photos / "deep"
     real = os.scandir
     monkeypatch.setattr(os, "scandir", lambda path: _denied(path) if Path(path) == closed else real(path))
-    found = find_photos([photos])
+    found, _ = find_photos([photos])
     assert [name for name, _ in found] == ["b.jpg", "broken.jpg", "deep"]
     assert isinstance(read_photo(str(found[2][1])), PhotoError)
 
@@ -162,7 +162,7 @@ def test_photos_of_two_folders_can_be_told_apart(photos, tmp_path):
     (tmp_path / "more").mkdir()
     lesion(3).save(tmp_path / "more" / "b.jpg")
     lesion(3).save(tmp_path / "more" / "c.jpg")
-    found = dict(find_photos([photos, tmp_path / "more"]))
+    found = dict(find_photos([photos, tmp_path / "more"])[0])
     both = {str(photos / "b.jpg"), str(tmp_path / "more" / "b.jpg")}
     assert set(found) == {*both, "broken.jpg", "c.jpg", "deep/er/a.PNG"}
     assert all(found[name] == Path(name) for name in both)

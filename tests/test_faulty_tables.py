@@ -117,8 +117,9 @@ def test_next_to_no_photos_is_an_error(tmp_path: Path, photos: int) -> None:
 def test_photos_without_a_row_are_counted(tmp_path: Path) -> None:
     put_plain(tmp_path, "image,target", "a,1", "b,0", photos=4)
     put_photos(tmp_path, "test/e.jpg", "masks/a_mask.png", ".cache/f.jpg", "latest/g.jpg")
-    [warning] = read_source(tmp_path).warnings
+    warning, passed_over = read_source(tmp_path).warnings
     assert warning.endswith("3 photos without a row left out: c.jpg, d.jpg, latest/g.jpg.")
+    assert passed_over.endswith("Passed over: 1 hidden or of the system, 0 no pictures.")
 
 
 def test_repeated_rows_are_collapsed(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def _api_batch(screener, files):
 
 
 def _batch_tab(screener, files):
-    rows = [row for rows in batch.screen(screener, batch.sources([str(p) for p in files.values()])) for row in rows]
+    rows = [row for rows in batch.screen(screener, batch.Uploads([str(p) for p in files.values()])) for row in rows]
     return {Path(row.name).stem: row.result.probability for row in rows}
 
 

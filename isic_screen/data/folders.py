@@ -10,7 +10,6 @@
 | a folder per class | none: see class_folders.py | in folders called benign, melanoma, nevus, … |
 """
 
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from isic_screen.data.labels import header_of, is_label_table
 from isic_screen.data.table_files import TABLE_SUFFIXES
 from isic_screen.data.targets import ARCHIVE_COLUMNS, STATED_COLUMNS, TARGET_COLUMNS
 from isic_screen.errors import DataError
+from isic_screen.files import ARCHIVE_SUFFIXES, PICTURE_SUFFIXES, PassedOver, look_through
 from isic_screen.photo import DICOM_SUFFIXES, PHOTO_SUFFIXES
 from isic_screen.wording import listed
 
@@ -121,7 +121,7 @@ def in_containers(folder: Path) -> str:
             "files (in Kaggle's download of ISIC 2024 they are in train-image/image), or write each entry to a file: "
             "docs/training.md has the lines."
         )
-    zips = [path for path in packed if path.suffix.lower() in (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")]
+    zips = [path for path in packed if path.suffix.lower() in ARCHIVE_SUFFIXES]
     named = f" {listed(path.relative_to(folder) for path in zips)}" if zips else " the photos"
     return f"Unpack{named} into this folder, or give the folder with the photos."
 
@@ -147,6 +147,9 @@ class PhotoIndex:
 
     photos: tuple[PurePosixPath, ...]
     by_tail: dict[str, list[PurePosixPath]]
+    unread: tuple[PurePosixPath, ...]
+    """Pictures of kinds that are not read, and archives, which may hold photos."""
+    passed_over: PassedOver
 
     def find(self, name: str) -> list[PurePosixPath]:
         """The photos that a table's ``name`` can mean, relative to the folder; the likeliest first."""
@@ -173,22 +176,9 @@ def in_test_folder(photo: PurePosixPath) -> bool:
 
 
 def index_photos(folder: Path) -> PhotoIndex:
-    """Every photo below ``folder``; links are followed, hidden folders and lesion masks left out."""
-    found: list[PurePosixPath] = []
-    entered: set[str] = set()
-    for directory, subfolders, files in os.walk(folder, followlinks=True):
-        real = os.path.realpath(directory)
-        if real in entered:  # a link that leads back up would never end
-            subfolders.clear()
-            continue
-        entered.add(real)
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith(".") and not MASKS.search(name))
-        relative = PurePosixPath(Path(directory).relative_to(folder).as_posix())
-        found += [
-            relative / name
-            for name in files
-            if os.path.splitext(name)[1].lower() in PHOTO_SUFFIXES and not name.startswith(".")
-        ]
+    """Every photo below ``folder``, by the rule of files.py; lesion masks are left out."""
+    contents = look_through(folder, leave=MASKS.search)
+    found = [file for file in contents.files if _is_read(file)]
     # Of several photos with one name: not one of a test folder, then not the DICOM file that a JPEG was made of, then
     # the one nearest the top, then by path.
     found.sort(
@@ -196,11 +186,18 @@ def index_photos(folder: Path) -> PhotoIndex:
     )
     by_tail: dict[str, list[PurePosixPath]] = {}
     for photo in found:
-        parts = (*photo.parts[:-1], photo.stem)
+        parts = (*photo.parts[:-1], without_suffix(photo.name)[0])
         for start in range(len(parts)):
             by_tail.setdefault(plain_path("/".join(parts[start:])), []).append(photo)
-    return PhotoIndex(tuple(found), by_tail)
+    unread = tuple(sorted(file for file in contents.files if not _is_read(file)))
+    return PhotoIndex(tuple(found), by_tail, unread, contents.passed_over)
 
 
 def _is_dicom(photo: PurePosixPath) -> bool:
-    return photo.suffix.lower() in DICOM_SUFFIXES
+    return photo.suffix.lower() in DICOM_SUFFIXES or photo.suffix.lower() not in PHOTO_SUFFIXES
+
+
+def _is_read(file: PurePosixPath) -> bool:
+    """Whether a file that is looked at may be a photo: it is called one, or is one that is called nothing."""
+    suffix = file.suffix.lower()
+    return suffix in PHOTO_SUFFIXES or suffix not in PICTURE_SUFFIXES | ARCHIVE_SUFFIXES

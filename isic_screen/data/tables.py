@@ -27,7 +27,7 @@ from isic_screen.data.folders import (
 from isic_screen.data.groups import groups_of_sources, join_groups, of_source
 from isic_screen.data.image_names import IMAGE_COLUMNS, image_key
 from isic_screen.data.labels import COLUMNS, Labels, check_agreement, drop_repeated, numbers, read_labels
-from isic_screen.data.table_files import column_among, read_table
+from isic_screen.data.table_files import TABLE_SUFFIXES, column_among, read_table
 from isic_screen.errors import DataError
 from isic_screen.wording import counted, listed
 
@@ -142,6 +142,7 @@ def _with_photos(labels: Labels, index: PhotoIndex, folder: Path, warnings: list
         )
     left_out = {photo for image in labels.left_out for photo in index.find(image)}
     _warn_of_leftover_photos(index, used | left_out, warnings)
+    _warn_of_unread_files(index, warnings)
     ambiguous = [image for image, photos in zip(rows["image_id"], found, strict=True) if len(photos) > 1]
     if ambiguous:
         first = index.find(ambiguous[0])[0]
@@ -161,6 +162,17 @@ def _warn_of_leftover_photos(index: PhotoIndex, used: set[PurePosixPath], warnin
     leftover = index.without_row(used)
     if leftover:
         warnings.append(f"{counted(len(leftover), 'photo')} without a row left out: {listed(leftover)}.")
+
+
+def _warn_of_unread_files(index: PhotoIndex, warnings: list[str]) -> None:
+    if index.unread:
+        warnings.append(
+            f"{counted(len(index.unread), 'picture or archive', 'pictures or archives')} of kinds that are not read "
+            f"left out: {listed(index.unread)}."
+        )
+    over = index.passed_over.without(TABLE_SUFFIXES)
+    if over:
+        warnings.append(f"Passed over: {over}.")
 
 
 def _with_side_tables(rows: pd.DataFrame, folder: Path) -> pd.DataFrame:

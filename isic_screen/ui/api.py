@@ -61,17 +61,21 @@ class Api:
 
     def batch(self, photos: list[str], threshold: float | None = None) -> dict[str, Any]:
         """Many photos, or ZIP files of photos, as JSON: `photos` holds for each what `/screen` says of one, and its
-        `file`; `prevalence`, `threshold`, `model` and `error` hold for all.
+        `file`; `prevalence`, `threshold`, `model` and `error` hold for all. `passed_over` counts what is not looked at
+        in ZIPs: files that are `hidden` or of a system, and `others` that are no pictures.
 
         A file that cannot be read has its reason in its own `error`, and the others go on. At most 1,000 photos in one
         call. Over MCP, send each as a data URI: addresses are not fetched.
         """
         chosen = self._threshold(threshold)
         if fault := out_of_range(chosen):
-            return {"photos": [], "error": fault, **self._common(None)}
-        rows = (row for rows in batch.screen(self.screener, batch.sources(photos)) for row in rows)
+            return {"photos": [], "passed_over": None, "error": fault, **self._common(None)}
+        uploads = batch.Uploads(photos)
+        rows = (row for rows in batch.screen(self.screener, uploads) for row in rows)
         told = [{"file": row.name, **_told(row.result, chosen)} for row in rows]
-        return {"photos": told, "error": None, **self._common(chosen)}
+        over = uploads.passed_over
+        counts = {"hidden": over.hidden, "others": over.others.total()}
+        return {"photos": told, "passed_over": counts, "error": None, **self._common(chosen)}
 
     def operating_point(self, threshold: float | None = None, prevalence: float | None = None) -> dict[str, Any]:
         """What a threshold means, as JSON: `sensitivity` and `specificity` with their 95 % intervals and counts,

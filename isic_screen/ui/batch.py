@@ -13,14 +13,15 @@ from typing import Literal
 
 from PIL import Image
 
-from isic_screen.archive import clean, count_in, is_zip, photos_in
+from isic_screen.archive import Archive, clean, is_zip, stated_entries
 from isic_screen.batch import ScreensPhotos
 from isic_screen.errors import PhotoError
+from isic_screen.files import PassedOver
 from isic_screen.operating_point import OperatingPoint, restate
 from isic_screen.photo import open_photo
 from isic_screen.screener import Screening
 from isic_screen.ui.answer import Case, icon
-from isic_screen.ui.numbers import against, percent
+from isic_screen.ui.numbers import against, localised, percent
 from isic_screen.ui.texts import Texts
 
 Answer = Literal["refer", "below", "unscreened"]
@@ -64,6 +65,8 @@ class Batch:
     """Whether the run came to its end."""
     stopped: bool = False
     """Whether the visitor stopped it; a run that ended as neither has failed."""
+    passed_over: PassedOver = field(default_factory=PassedOver)
+    """What lies in the ZIPs beside the photos."""
     paths: Sequence[str] = ()
     """The uploads that the rows come from, one or many of each, in this order; they are deleted after a while."""
 
@@ -87,35 +90,48 @@ class Batch:
         """
         if not all(Path(path).is_file() for path in self.paths):  # the others would be counted wrongly
             return None
-        _, source = next(islice(sources(self.paths), number, None))
+        _, source = next(islice(Uploads(self.paths), number, None))
         return None if isinstance(source, PhotoError) else source
 
 
-def sources(paths: Sequence[str]) -> Iterator[tuple[str, Path | bytes | PhotoError]]:
-    """(name, photo) of uploaded files and of what is in uploaded ZIPs, at most MAX_PHOTOS."""
+class Uploads:
+    """(name, photo) of uploaded files and of what is in uploaded ZIPs, at most MAX_PHOTOS; each ZIP is opened once.
 
-    def all_of_them() -> Iterator[tuple[str, Path | bytes | PhotoError]]:
-        for path in map(Path, paths):
-            if is_zip(path):
-                yield from photos_in(path, path.name)
-            else:
+    A file that was uploaded by itself is tried whatever it is; `passed_over` counts what was not looked at in the ZIPs
+    that were opened.
+    """
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        self._paths = [Path(path) for path in paths]
+        self._expected = [stated_entries(path) if is_zip(path) else 1 for path in self._paths]
+        self.passed_over = PassedOver()
+
+    @property
+    def expected(self) -> int:
+        """How many photos there are; of a ZIP that is not opened yet, by its own word."""
+        return min(MAX_PHOTOS, sum(self._expected))
+
+    def __iter__(self) -> Iterator[tuple[str, Path | bytes | PhotoError]]:
+        found = self._all()
+        yield from islice(found, MAX_PHOTOS)
+        if next(found, None) is not None:
+            yield (
+                "…",
+                PhotoError(
+                    f"There are more than {MAX_PHOTOS:,} photos. The rest is left out: screen it in another batch, or "
+                    "with the command line, which takes any number."
+                ),
+            )
+
+    def _all(self) -> Iterator[tuple[str, Path | bytes | PhotoError]]:
+        for number, path in enumerate(self._paths):
+            if not is_zip(path):
                 yield clean(path.name), path
-
-    found = all_of_them()
-    yield from islice(found, MAX_PHOTOS)
-    if next(found, None) is not None:
-        yield (
-            "…",
-            PhotoError(
-                f"There are more than {MAX_PHOTOS:,} photos. The rest is left out: screen it in another batch, or with "
-                "the command line, which takes any number."
-            ),
-        )
-
-
-def count(paths: Sequence[str]) -> int:
-    """How many photos `sources` will tell about."""
-    return min(MAX_PHOTOS, sum(count_in(Path(path)) if is_zip(Path(path)) else 1 for path in paths))
+                continue
+            with Archive(path, path.name) as archive:
+                self._expected[number] = len(archive)
+                self.passed_over.add(archive.passed_over)
+                yield from archive
 
 
 def screen(screener: ScreensPhotos, given: Iterable[tuple[str, Path | bytes | PhotoError]]) -> Iterator[list[Row]]:
@@ -148,6 +164,15 @@ def progress(done: int, expected: int, seconds: float, texts: Texts) -> str:
     rest = "" if left is None else " " + texts.BATCH_LEFT.format(time=str(left).removeprefix("0:"))
     bar = f'<progress value="{done}" max="{expected}"></progress>'
     return f'<p class="batch-progress"><label>{sentence}{rest} {bar}</label></p>'
+
+
+def result(sentence: str, batch: Batch, texts: Texts) -> str:
+    """How a run ended, and what was not looked at."""
+    said = sentence.format(photos=len(batch.rows))
+    if over := batch.passed_over:
+        hidden, others = (localised(f"{count:,}", texts) for count in (over.hidden, over.others.total()))
+        said += " " + texts.BATCH_PASSED_OVER.format(hidden=hidden, others=others, kinds=over.kinds)
+    return f'<p class="batch-progress">{escape(said)}</p>'
 
 
 def table(batch: Batch, point: OperatingPoint, prevalence: float, chosen: str, part: int, texts: Texts) -> str:

@@ -138,14 +138,15 @@ def batch_tab(callbacks: Callbacks, threshold: Threshold) -> None:
         if not paths or batch_ is None:
             yield nothing  # without a value, Gradio would empty what `begun` has filled
             return
-        expected, started, told = batch.count(paths), time.monotonic(), 0.0
-        yield batch.progress(0, expected, 0, texts)
-        for rows in batch.screen(callbacks.screener, batch.sources(paths)):
+        uploads, started, told = batch.Uploads(paths), time.monotonic(), 0.0
+        batch_.passed_over = uploads.passed_over
+        yield batch.progress(0, uploads.expected, 0, texts)
+        for rows in batch.screen(callbacks.screener, uploads):
             batch_.rows += rows
             now = time.monotonic()
             if now - told >= _BETWEEN_UPDATES:
                 told = now
-                yield batch.progress(len(batch_.rows), max(expected, len(batch_.rows)), now - started, texts)
+                yield batch.progress(len(batch_.rows), max(uploads.expected, len(batch_.rows)), now - started, texts)
         batch_.complete = True
 
     def ended(batch_: Batch | None, said: str) -> dict[Any, Any]:
@@ -155,11 +156,12 @@ def batch_tab(callbacks: Callbacks, threshold: Threshold) -> None:
             return at_rest if said in silent else forgotten()
         sentence = texts.BATCH_STOPPED if batch_.stopped else texts.BATCH_FAILED
         if batch_.complete:
-            sentence = texts.BATCH_DONE_ONE if len(batch_.rows) == 1 else texts.BATCH_DONE
+            one = {0: texts.BATCH_NO_PHOTO, 1: texts.BATCH_DONE_ONE}
+            sentence = one.get(len(batch_.rows), texts.BATCH_DONE)
         return {
             **at_rest,
             controls: gr.Row(visible=bool(batch_.rows)),
-            progress: f'<p class="batch-progress">{sentence.format(photos=len(batch_.rows))}</p>',
+            progress: batch.result(sentence, batch_, texts),
         }
 
     def halted(batch_: Batch | None, said: str) -> dict[Any, Any]:

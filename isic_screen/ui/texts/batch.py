@@ -20,6 +20,8 @@ class BatchTexts:
     BATCH_LEFT = "About {time} left."
     BATCH_DONE = "All {photos} photos are done."
     BATCH_DONE_ONE = "The photo is done."
+    BATCH_NO_PHOTO = "There is no photo among these files."
+    BATCH_PASSED_OVER = "Passed over: {hidden} hidden or of the system, {others} no pictures{kinds}."
     BATCH_STOPPED = "Stopped. What was found so far is listed; photos done: {photos}."
     BATCH_FAILED = "The server could not go on; photos done: {photos}. Wait a minute, and start again."
     BATCH_COUNTS = (

@@ -20,6 +20,8 @@ class GermanBatchTexts(BatchTexts):
     BATCH_LEFT = "Noch etwa {time}."
     BATCH_DONE = "Alle {photos} Fotos sind fertig."
     BATCH_DONE_ONE = "Das Foto ist fertig."
+    BATCH_NO_PHOTO = "Unter diesen Dateien ist kein Foto."
+    BATCH_PASSED_OVER = "Übergangen: {hidden} versteckt oder vom System, {others} keine Bilder{kinds}."
     BATCH_STOPPED = "Angehalten. Was bisher gefunden wurde, ist aufgeführt; fertige Fotos: {photos}."
     BATCH_FAILED = (
         "Der Server konnte nicht weitermachen; fertige Fotos: {photos}. Warten Sie eine Minute und beginnen Sie noch "

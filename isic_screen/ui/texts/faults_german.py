@@ -82,6 +82,12 @@ _WHAT: Mapping[str, str] = {
     "is a link, not a photo": "ist ein Verweis, kein Foto",
     "is packed in an unusual way": "ist auf ungewöhnliche Weise gepackt",
     "holds more than {} files": "enthält mehr als {} Dateien",
+    "holds more than {} files and folders, too many to be opened": (
+        "enthält mehr als {} Dateien und Ordner, zu viele zum Öffnen"
+    ),
+    "has a list of its files of more than {}, too long to be opened": (
+        "hat ein Verzeichnis ihrer Dateien von mehr als {}, zu lang zum Öffnen"
+    ),
     "unpacks to more than {}": "ist entpackt größer als {}",
 }
 
@@ -118,6 +124,7 @@ _ADVICE: Mapping[str, str] = {
     "Make the ZIP again.": "Erstellen Sie das ZIP neu.",
     "Make the ZIP again with your system's own command.": "Erstellen Sie das ZIP neu mit dem Befehl Ihres Systems.",
     "Put the photo itself into the ZIP.": "Legen Sie das Foto selbst in das ZIP.",
+    "Split it.": "Teilen Sie sie auf.",
     "Split it: the rest is left out.": "Teilen Sie sie auf: Der Rest wird ausgelassen.",
 }
 
