@@ -133,7 +133,7 @@ def dicom(syntax: Any, pixels: bytes, photometric: str) -> bytes:
     found["ConceptNameCodeSequence"].is_undefined_length = inner.is_undefined_length_sequence_item = True
     found.file_meta.TransferSyntaxUID = syntax
     found.file_meta.MediaStorageSOPClassUID = found.SOPClassUID = pydicom.uid.SecondaryCaptureImageStorage
-    found.file_meta.MediaStorageSOPInstanceUID = found.SOPInstanceUID = "1.2.3"
+    found.file_meta.MediaStorageSOPInstanceUID = found.SOPInstanceUID = pydicom.uid.UID("1.2.3")
     found.Columns, found.Rows = picture().size
     found.SamplesPerPixel, found.PhotometricInterpretation = 1 if photometric.startswith("MONO") else 3, photometric
     found.BitsAllocated, found.BitsStored, found.HighBit, found.PixelRepresentation = 8, 8, 7, 0
