@@ -51,6 +51,20 @@
   document.addEventListener("error", show("hidden"), true);
   document.addEventListener("load", show(""), true);
 
+  // Gradio's field for a picture offers and takes those files alone that the browser calls pictures: no DICOM files, and
+  // HEIC on some systems only. What a file is, the server tells, and says why it cannot be read.
+  document.addEventListener("click", ({ target }) => {
+    if (target.closest("#photo")) document.querySelector("#photo input[type=file]")?.removeAttribute("accept");
+  }, true);
+  document.addEventListener("change", ({ target }) => {
+    if (!target.matches("#photo input[type=file]")) return;
+    const files = new DataTransfer();
+    for (const file of target.files) {
+      files.items.add(file.type.startsWith("image/") ? file : new File([file], file.name, { type: "image/*" }));
+    }
+    target.files = files.files;
+  }, true);
+
   // On what stays: a region that comes with its text is not read out by a screen reader.
   for (const id of ["answer", "consequences"]) document.getElementById(id)?.setAttribute("aria-live", "polite");
 
