@@ -152,7 +152,7 @@ class Archive:
                 self._end(f"holds more than {MAX_MEMBERS:,} files. {_SPLIT_IT}")
                 break
             else:
-                self._members.append((_told_apart(clean(name), names), member))
+                self._members.append((told_apart(clean(name), names), member))
         self.passed_over.hidden = len(hidden)
 
     def _first_bytes(self, member: zipfile.ZipInfo) -> bytes | None:
@@ -235,7 +235,8 @@ class _Room:
             raise _TotalReachedError
 
 
-def _told_apart(name: str, seen: dict[str, int]) -> str:
+def told_apart(name: str, seen: dict[str, int]) -> str:
+    """A name that is not among the `seen`, and is from now on."""
     told = name
     while told in seen:
         seen[name] += 1

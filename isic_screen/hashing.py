@@ -8,6 +8,8 @@ from isic_screen.errors import DataError
 from isic_screen.processes import ALONE, Processes
 from isic_screen.progress import Bar
 
+SHORT = 12
+"""Digits of a SHA-256 by which people tell files apart."""
 _FEW = 2000  # files that are read before a progress bar would be looked at
 
 
@@ -18,6 +20,14 @@ def sha256_file(path: str | os.PathLike[str]) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise DataError(f"{os.fspath(path)} cannot be read: {error.strerror or error}.") from error
+
+
+def short_hash(photo: str | os.PathLike[str] | bytes) -> str:
+    """The first 12 digits of the SHA-256 of a file, given by its path or its content; empty when it cannot be read."""
+    try:
+        return (hashlib.sha256(photo).hexdigest() if isinstance(photo, bytes) else sha256_file(photo))[:SHORT]
+    except DataError:  # whoever opens the photo says why
+        return ""
 
 
 def hash_files(paths: Sequence[str], processes: Processes = ALONE) -> list[str]:

@@ -3,7 +3,7 @@
 import io
 import re
 from dataclasses import replace
-from datetime import date
+from datetime import datetime, timedelta, timezone
 
 from pypdf import PdfReader
 
@@ -13,7 +13,7 @@ from isic_screen.network import InputSpec
 from isic_screen.operating_point import ThresholdTable
 from isic_screen.ui.texts import LANGUAGES
 
-ON = date(2026, 11, 23)
+ON = datetime(2026, 11, 23, 14, 5, tzinfo=timezone(timedelta(hours=1)))
 SHA = "0123456789abcdef" * 4
 texts = LANGUAGES[0]
 HOSTILE = {
@@ -60,7 +60,8 @@ def packed(text: str) -> str:
 
 
 def text_on(pdf: bytes, page: int = 0) -> str:
-    return packed(PdfReader(io.BytesIO(pdf)).pages[page].extract_text())
+    # Between signs of a font of two bytes, pypdf leaves zeros.
+    return packed(PdfReader(io.BytesIO(pdf)).pages[page].extract_text().replace("\0", ""))
 
 
 def says(pdf: bytes, *sentences: str) -> bool:

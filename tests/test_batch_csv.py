@@ -15,6 +15,7 @@ from isic_screen.ui.batch import Row
 from isic_screen.ui.batch_csv import batch_csv
 from isic_screen.ui.texts import German, Texts
 from tests.conftest import lesion
+from tests.printed import ON, SHA, example_model
 
 POINT = ThresholdTable((0.01, 0.03), (9, 5), (7, 2), 9, 9, 0.018).at(0.03)
 FIT = assess(lesion(0, size=(400, 300)))
@@ -26,14 +27,18 @@ def _screening(probability: float, quality=FIT) -> Screening:
 
 
 def _told(rows: list[Row], prevalence: float = 0.018, point: OperatingPoint = POINT) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(batch_csv(rows, point, prevalence, Texts()), newline="")))
+    made = batch_csv(rows, point, prevalence, Texts(), model=example_model(), on=ON)
+    return list(csv.DictReader(io.StringIO(made, newline="")))
 
 
 def test_it_has_the_command_lines_columns_and_values_and_names_its_prevalence():
     results = [("b.jpg", _screening(0.03)), ("a.jpg", _screening(0.0299)), ("c.jpg", PhotoError("c.jpg is empty."))]
-    rows = _told([Row(*result) for result in results])
-    assert tuple(rows[0]) == (*COLUMNS, "prevalence")
-    assert [row.pop("prevalence") for row in rows] == ["0.018"] * 3
+    rows = _told([Row(*result, sha256="12345e678901") for result in results[:2]] + [Row(*results[2])])
+    appended = ("prevalence", "made_at", "photo_file", "model")
+    assert tuple(rows[0]) == (*COLUMNS, *appended)
+    same = ("0.018", "2026-11-23T14:05:00+01:00")
+    hashes, model = ["SHA-256 12345e678901"] * 2 + [""], f"example 7.1, SHA-256 {SHA[:12]}"
+    assert [tuple(row.pop(name) for name in appended) for row in rows] == [(*same, each, model) for each in hashes]
     assert [row["flagged"] for row in rows] == ["1", "0", ""]
     command_line = io.StringIO(newline="")
     write_csv(command_line, results, 0.03)
@@ -69,7 +74,9 @@ def test_a_name_out_of_a_zip_is_no_formula(start):
 
 
 def test_a_german_spreadsheet_finds_its_columns_and_numbers():
-    made = batch_csv([Row("Müller; Änne, links.jpg", _screening(0.0299))], POINT, 0.018, German())
+    made = batch_csv(
+        [Row("Müller; Änne, links.jpg", _screening(0.0299))], POINT, 0.018, German(), model=example_model(), on=ON
+    )
     (row,) = csv.DictReader(io.StringIO(made, newline=""), delimiter=";")
     assert row["file"] == "Müller; Änne, links.jpg"
     assert (row["probability"], row["threshold"], row["prevalence"]) == ("0,0299", "0,03", "0,018")

@@ -1,10 +1,11 @@
 """Many photos on the page: what is listed, in which order, and that one bad file stops nothing."""
 
+import hashlib
 import io
 import re
 import shutil
 import zipfile
-from datetime import date
+from pathlib import Path
 
 import pytest
 from pypdf import PdfReader
@@ -19,7 +20,9 @@ from isic_screen.ui.batch import Batch, Uploads, parts, progress, result, screen
 from isic_screen.ui.callbacks import Callbacks
 from isic_screen.ui.numbers import against, percent
 from isic_screen.ui.texts import German, Texts
+from isic_screen.ui.upload import Upload
 from tests.conftest import lesion
+from tests.printed import ON
 
 texts = Texts()
 
@@ -84,6 +87,35 @@ def test_what_is_passed_over_is_counted_beside_the_list(folder, callbacks, langu
     told = result(language.BATCH_DONE, Batch(rows, passed_over=uploads.passed_over), language)
     assert told == f'<p class="batch-progress">{sentence}</p>'
     assert "Passed over" not in result(language.BATCH_DONE, Batch(rows), language)
+
+
+def test_uploads_of_one_name_are_told_apart_everywhere(folder, callbacks, tmp_path):
+    """In list, opened case, CSV, PDF and API, as members of a ZIP are; a name is as it was given."""
+    given = []
+    for number, (source, name) in enumerate(
+        (("photo-0.png", "Läsion (1).png"), ("photo-1.png", "Läsion (1).png"), ("broken.jpg", "Läsion (1).png"))
+    ):
+        (tmp_path / str(number)).mkdir()
+        path = shutil.copy(folder / source, tmp_path / str(number) / "L sion 1.png")  # as Gradio names it
+        given.append(Upload.of(str(path), name))
+    names = ["Läsion (1).png", "Läsion (1).png (2)", "Läsion (1).png (3)"]
+    assert [name for name, _ in Uploads(given)] == names
+    rows = [row for rows in screen(callbacks.screener, Uploads(given)) for row in rows]
+    assert [row.name for row in rows] == names
+    assert str(rows[2].result).startswith(names[2])
+    hashes = [hashlib.sha256(Path(path).read_bytes()).hexdigest()[:12] for path in given]
+    assert [row.sha256 for row in rows] == hashes
+    case = rows[1].case(rows[1].result)
+    assert (case.name, case.sha256) == (names[1], hashes[1])
+    assert sorted(_names(table(Batch(rows), callbacks.point(0.1), 0.018, "all", 1, texts))) == names
+    assert [told["file"] for told in Api(callbacks.screener).batch(given)["photos"]] == names
+    report = PdfReader(io.BytesIO(callbacks.batch_report(Batch(rows), 0.0, 0.018, ON))).pages[0].extract_text()
+    assert all(name in report for name in [*names, *hashes])
+
+
+def test_a_photo_in_a_zip_has_the_hash_of_its_own_file(folder, callbacks):
+    rows = [row for rows in screen(callbacks.screener, Uploads([str(folder / "more.zip")])) for row in rows]
+    assert rows[0].sha256 == hashlib.sha256((folder / "photo-1.png").read_bytes()).hexdigest()[:12]
 
 
 def test_more_than_the_most_end_in_a_sentence(folder, monkeypatch):
@@ -168,7 +200,7 @@ def test_an_unfit_photo_has_no_probability_anywhere(callbacks, tmp_path):
     answer = Api(callbacks.screener).batch([str(tmp_path / "tiny.png")])
     assert answer["photos"][0]["probability"] is None
     assert answer["photos"][0]["flagged"] is None
-    report = PdfReader(io.BytesIO(callbacks.batch_report(Batch(rows), 0.0, 0.018, date(2026, 1, 2))))
+    report = PdfReader(io.BytesIO(callbacks.batch_report(Batch(rows), 0.0, 0.018, ON)))
     assert percent(rows[0].result.probability, texts) not in report.pages[0].extract_text().split("tiny.png")[1][:80]
 
 

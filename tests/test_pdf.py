@@ -19,12 +19,14 @@ from isic_screen.ui.heat_words import heat_caption, heat_title
 from isic_screen.ui.numbers import against, percent
 from isic_screen.ui.pdf import Context, case_pdf
 from isic_screen.ui.pdf_blocks import without_markup
-from isic_screen.ui.pdf_sheet import BOTTOM, TOP, Sheet, _in_visual_order, height
+from isic_screen.ui.pdf_sheet import BOTTOM, TOP, Sheet, height
 from isic_screen.ui.texts import LANGUAGES, Texts
 from tests.conftest import lesion
 from tests.printed import HOSTILE, ON, SHA, example_model, packed, says, text_on, texts
 
 POINT_OF_MM = 72 / 25.4
+RUNE = "\N{EGYPTIAN HIEROGLYPH A001}"
+"""In no font here."""
 BLURRED = "blurred (hold the dermoscope still, focus, and take it again)"
 
 
@@ -44,6 +46,7 @@ def _case(
     model: Model | None = None,
     threshold: float = 0.03,
     method: str = METHODS[0],
+    name: str = "photo.jpg",
     **options: tuple[float, float],
 ) -> bytes:
     screening, model = screening or _screening(), model or example_model()
@@ -57,6 +60,8 @@ def _case(
         model,
         context or Context(),
         language,
+        name=name,
+        sha256=SHA[:12],
         on=ON,
         method=method,
         **options,
@@ -91,7 +96,8 @@ def test_a_case_says_everything_on_one_page(language):
     assert says(
         pdf,
         language.PDF_TITLE,
-        "2026-11-23",
+        "2026-11-23, 14:05 (UTC+01:00)",
+        language.PDF_FILE.format(name="photo.jpg", sha256=SHA[:12]),
         percent(0.25, language),
         language.PROBABILITY.format(**shown),
         language.REFER,
@@ -250,10 +256,9 @@ def test_fitted_text_keeps_within_its_width_and_room():
 
 
 def test_missing_characters_are_visible_and_others_are_kept():
-    pdf = _case(context=Context(label="山≥–µÄß\u202f\x00Ω", note="one\r\ntwo"))
+    pdf = _case(context=Context(label=f"{RUNE}≥–µÄß\u202f\x00Ω", note="one\r\ntwo"))
     assert "□≥–µÄßΩ" in text_on(pdf)
     assert says(pdf, "onetwo")
-    assert {"\u05d0", "\u05d2"} <= set(text_on(_case(context=Context(label="\u05d0\u05d1\u05d2 7"))))
 
 
 @pytest.mark.parametrize("language", LANGUAGES, ids=lambda language: language.LANGUAGE)
@@ -262,13 +267,45 @@ def test_pictures_among_letters_are_named_and_boxes_explained(language):
     assert says(drawn, "seen [thumbs up sign] [stethoscope]", "5mm, DE ❤")
     assert not says(drawn, language.PDF_LACKING)
     assert "□" not in text_on(drawn)
-    assert says(_case(context=Context(note="王小明"), language=language), "□□□", language.PDF_LACKING)
+    assert says(_case(context=Context(note=RUNE), language=language), "□", language.PDF_LACKING)
+    assert says(_case(name=f"{RUNE}.jpg", language=language), "□.jpg", language.PDF_LACKING)
     assert not says(_case(context=Context(note="a box drawn by hand: □"), language=language), language.PDF_LACKING)
 
 
-def test_hebrew_is_set_from_the_right_and_other_text_as_it_is():
-    assert _in_visual_order("\u05d0\u05d1\u05d2 7") == "7 \u05d2\u05d1\u05d0"
-    assert _in_visual_order("left (2) \u2013 5") == "left (2) \u2013 5"
+def test_names_are_printed_in_their_script():
+    """Chinese, Japanese and Korean, India's, Thai, from right to left, Cyrillic, and several in a line."""
+    chinese, hindi, typed = (
+        "患者 皮肤镜照片",
+        "राजेश क्षत्रिय",
+        "左前臂 田中太郎 ほくろ 김민준 สมชาย محمد יוסי রহিম தமிழ் Иванов Ö",
+    )
+    pdf = _case(context=Context(label=chinese, note=f"{typed}\nplain"), name=f"{hindi}.jpg")
+    said = text_on(pdf)
+    assert "□" not in said
+    assert set(packed(chinese + hindi + typed)) <= set(said)  # signs that join are drawn in an order of their own
+    assert says(pdf, chinese, "plain", texts.PDF_SIGNATURE)
+    assert len(pdf) < 400_000
+
+
+def test_letters_that_join_and_run_from_the_right_are_set_so():
+    """Shaped, क्षत्रिय is fewer glyphs than signs, and Arabic letters are not the ones that stand alone."""
+    with Sheet("title", "en", ON) as sheet:
+        sheet.add_page()
+        widths = {}
+        for word in ("क्षत्रिय", "محمد"):
+            found = sheet.fitted(word, 60, height(9), 9)
+            sheet.set_text_shaping(True)
+            shaped = sheet.get_string_width(word)
+            sheet.set_text_shaping(False)
+            assert shaped < sheet.get_string_width(word)
+            placed = sheet.lay(20, 20, found, 60, align="right")
+            widths[word] = placed, shaped
+        made = sheet.made()
+    page = PdfReader(io.BytesIO(made)).pages[0]
+    starts = []
+    page.extract_text(visitor_text=lambda text, _, matrix, *__: text.strip() and starts.append(matrix[4]))
+    for (_, shaped), start in zip(widths.values(), starts, strict=True):
+        assert start / POINT_OF_MM == pytest.approx(80 - shaped, abs=0.1)
 
 
 def test_the_file_holds_no_name_no_hour_and_the_language():

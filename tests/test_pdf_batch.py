@@ -16,7 +16,14 @@ from tests.printed import HOSTILE, ON, SHA, example_model, packed, says, texts
 
 def _rows(count: int) -> list[BatchRow]:
     return [
-        BatchRow(f"photo-{number:03}.jpg", share := (number * 37 % 101 + 1) / 1000, share >= 0.03, "fit")
+        BatchRow(
+            f"photo-{number:03}.jpg",
+            share := (number * 37 % 101 + 1) / 1000,
+            share >= 0.03,
+            "fit",
+            None,
+            f"{number:012}",
+        )
         for number in range(count)
     ]
 
@@ -50,7 +57,7 @@ def test_a_batch_lists_every_photo_once_the_likeliest_first(language):
     assert packed(broken.remark) in pages[-1]
     assert packed(language.PDF_NOT_SCREENED) in pages[-1]
     probability = percent(max(probability_of.values()), language)
-    assert packed(listed[0] + probability) in pages[0]
+    assert packed(f"{listed[0]} SHA-256 {int(listed[0][6:9]):012}… {probability}") in pages[0]
 
 
 def test_a_batch_row_says_its_answer_in_words():
@@ -101,5 +108,7 @@ def test_a_list_explains_the_boxes_in_its_names():
     def listed(name: str) -> bytes:
         return batch_pdf([BatchRow(name, 0.2, True)], point, example_model(), texts, on=ON)
 
-    assert says(listed("王.jpg"), "□.jpg", texts.PDF_LACKING)
+    assert says(listed("\N{EGYPTIAN HIEROGLYPH A001}.jpg"), "□.jpg", texts.PDF_LACKING)
+    assert says(listed("王.jpg"), "王.jpg")
+    assert not says(listed("王.jpg"), texts.PDF_LACKING)
     assert not says(listed("mole.jpg"), texts.PDF_LACKING)

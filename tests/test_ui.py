@@ -3,7 +3,6 @@
 import io
 import re
 from dataclasses import replace
-from datetime import date
 
 import gradio as gr
 import numpy as np
@@ -26,6 +25,7 @@ from isic_screen.ui.texts import German, Texts
 from isic_screen.ui.threshold import as_shown, share_of
 from tests.conftest import lesion
 from tests.page_text import text_of
+from tests.printed import ON
 
 texts = Texts()
 
@@ -305,7 +305,7 @@ def test_where_no_place_spoke_for_melanoma_no_method_shows_one(callbacks, method
 
 def test_the_report_prints_the_method_and_no_map_where_no_place_spoke_for_melanoma(callbacks):
     def printed(case: Case) -> str:
-        pdf = callbacks.report(case, 0.03, 0.018, "EigenCAM", Context(), date(2026, 1, 2))
+        pdf = callbacks.report(case, 0.03, 0.018, "EigenCAM", Context(), ON)
         return re.sub(r"\s+", " ", PdfReader(io.BytesIO(pdf)).pages[0].extract_text())
 
     case = _case()

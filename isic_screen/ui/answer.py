@@ -38,21 +38,24 @@ _ICONS = {
 class Case:
     """One visitor's photo (RGB, reduced for display) and its screening; lives in the visitor's session only.
 
+    `name` is its file's as the visitor knows it, `sha256` the `short_hash` of that file as it was given.
     `spread` is the lowest and highest probability among the photo's flips and turns; it is filled in once it has been
     measured, after the answer.
     """
 
     photo: Image.Image
     screening: Screening
+    name: str = ""
+    sha256: str = ""
     spread: tuple[float, float] | None = None
 
     @classmethod
-    def of(cls, photo: Image.Image, screening: Screening) -> "Case":
+    def of(cls, photo: Image.Image, screening: Screening, name: str = "", sha256: str = "") -> "Case":
         """Of an RGB photo of any size; it is copied, not changed."""
         shown = photo.copy()
         # About as sharp as the default filter when a photo gets smaller, and cheaper.
         shown.thumbnail((SHOWN_SIDE, SHOWN_SIDE), Image.Resampling.HAMMING)
-        return cls(shown, screening)
+        return cls(shown, screening, name, sha256)
 
     def borderline(self, threshold: float) -> bool:
         """Whether the flips and turns of the photo fall on both sides of a threshold."""

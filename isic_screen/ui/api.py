@@ -12,6 +12,7 @@ from isic_screen.screener import Screener, Screening
 from isic_screen.ui import batch
 from isic_screen.ui.photo_tab import MODEL_AT_ONCE
 from isic_screen.ui.texts import Texts
+from isic_screen.ui.upload import given_name
 from isic_screen.ui.uploads import data_uris_too, only_uploads
 
 
@@ -54,7 +55,7 @@ class Api:
             return {**_unanswered(fault), **self._common(None)}
         found: Screening | PhotoError
         try:
-            found = self.screener.screen(open_photo(photo))
+            found = self.screener.screen(open_photo(photo, name=given_name(photo)))
         except PhotoError as error:
             found = error
         return {**_told(found, chosen), **self._common(chosen)}

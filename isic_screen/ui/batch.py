@@ -13,16 +13,18 @@ from typing import Literal
 
 from PIL import Image
 
-from isic_screen.archive import Archive, clean, is_zip, stated_entries
+from isic_screen.archive import Archive, is_zip, stated_entries, told_apart
 from isic_screen.batch import ScreensPhotos
 from isic_screen.errors import PhotoError
 from isic_screen.files import PassedOver
+from isic_screen.hashing import short_hash
 from isic_screen.operating_point import OperatingPoint, restate
 from isic_screen.photo import open_photo
 from isic_screen.screener import Screening
 from isic_screen.ui.answer import Case, icon
 from isic_screen.ui.numbers import against, localised, percent
 from isic_screen.ui.texts import Texts
+from isic_screen.ui.upload import given_name
 
 Answer = Literal["refer", "below", "unscreened"]
 FILTERS: tuple[str, ...] = ("all", "refer", "below", "unscreened")
@@ -38,12 +40,16 @@ _KEPT_SIDE, _THUMBNAIL_SIDE = 480, 72  # pixels
 
 @dataclass(frozen=True)
 class Row:
-    """One photo of a batch. `picture` and `thumbnail` are WebP files, empty where the photo could not be read."""
+    """One photo of a batch. `picture` and `thumbnail` are WebP files, empty where the photo could not be read.
+
+    `sha256` is the `short_hash` of its file as it was given.
+    """
 
     name: str
     result: Screening | PhotoError
     picture: bytes = b""
     thumbnail: bytes = b""
+    sha256: str = ""
 
     def answer(self, threshold: float) -> Answer:
         """What the threshold, on the model file's scale, says about it."""
@@ -53,7 +59,7 @@ class Row:
 
     def case(self, screening: Screening) -> Case:
         """The photo as the other tab shows it, in fewer pixels, with its screening."""
-        return Case(Image.open(io.BytesIO(self.picture)).convert("RGB"), screening)
+        return Case(Image.open(io.BytesIO(self.picture)).convert("RGB"), screening, self.name, self.sha256)
 
 
 @dataclass
@@ -97,12 +103,13 @@ class Batch:
 class Uploads:
     """(name, photo) of uploaded files and of what is in uploaded ZIPs, at most MAX_PHOTOS; each ZIP is opened once.
 
-    A file that was uploaded by itself is tried whatever it is; `passed_over` counts what was not looked at in the ZIPs
-    that were opened.
+    No two names are alike. A file that was uploaded by itself is tried whatever it is; `passed_over` counts what was
+    not looked at in the ZIPs that were opened.
     """
 
     def __init__(self, paths: Sequence[str]) -> None:
         self._paths = [Path(path) for path in paths]
+        self._names = [given_name(path) for path in paths]
         self._expected = [stated_entries(path) if is_zip(path) else 1 for path in self._paths]
         self.passed_over = PassedOver()
 
@@ -124,36 +131,40 @@ class Uploads:
             )
 
     def _all(self) -> Iterator[tuple[str, Path | bytes | PhotoError]]:
-        for number, path in enumerate(self._paths):
+        seen: dict[str, int] = {}
+        for number, (path, name) in enumerate(zip(self._paths, self._names, strict=True)):
             if not is_zip(path):
-                yield clean(path.name), path
+                yield told_apart(name, seen), path
                 continue
-            with Archive(path, path.name) as archive:
+            with Archive(path, name) as archive:
                 self._expected[number] = len(archive)
                 self.passed_over.add(archive.passed_over)
-                yield from archive
+                for inside, photo in archive:
+                    yield told_apart(inside, seen), photo
 
 
 def screen(screener: ScreensPhotos, given: Iterable[tuple[str, Path | bytes | PhotoError]]) -> Iterator[list[Row]]:
     """Rows as they are found, a few at a time; memory is bounded by these few."""
 
-    def read(item: tuple[str, Path | bytes | PhotoError]) -> Image.Image | PhotoError:
+    def read(item: tuple[str, Path | bytes | PhotoError]) -> tuple[Image.Image | PhotoError, str]:
         name, source = item
         if isinstance(source, PhotoError):
-            return source
+            return source, ""
         try:
-            return open_photo(source, name=name)
+            return open_photo(source, name=name), short_hash(source)
         except PhotoError as error:
-            return error
+            return error, short_hash(source)
 
     items = iter(given)
     with ThreadPoolExecutor(2, thread_name_prefix="batch") as pool:
         while some := list(islice(items, _AT_ONCE)):
             photos = list(pool.map(read, some))
-            found = iter(screener.screen_many([photo for photo in photos if not isinstance(photo, PhotoError)]))
+            found = iter(screener.screen_many([photo for photo, _ in photos if not isinstance(photo, PhotoError)]))
             yield [
-                Row(name, photo) if isinstance(photo, PhotoError) else _row(name, photo, next(found))
-                for (name, _), photo in zip(some, photos, strict=True)
+                Row(name, photo, sha256=sha256)
+                if isinstance(photo, PhotoError)
+                else Row(name, next(found), _webp(photo, _KEPT_SIDE), _webp(photo, _THUMBNAIL_SIDE), sha256)
+                for (name, _), (photo, sha256) in zip(some, photos, strict=True)
             ]
 
 
@@ -208,10 +219,6 @@ def table(batch: Batch, point: OperatingPoint, prevalence: float, chosen: str, p
 def parts(batch: Batch, threshold: float, chosen: str) -> int:
     """In how many parts the table comes, at least 1."""
     return max(1, -(-len(batch.sorted(threshold, chosen)) // ROWS_SHOWN))
-
-
-def _row(name: str, photo: Image.Image, screening: Screening) -> Row:
-    return Row(name, screening, _webp(photo, _KEPT_SIDE), _webp(photo, _THUMBNAIL_SIDE))
 
 
 def _webp(photo: Image.Image, side: int) -> bytes:

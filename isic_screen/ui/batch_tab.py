@@ -4,7 +4,6 @@ import base64
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 import gradio as gr
@@ -16,6 +15,7 @@ from isic_screen.ui.answer import Case
 from isic_screen.ui.batch import FILTERS, MAX_PHOTOS, Batch
 from isic_screen.ui.batch_csv import batch_csv
 from isic_screen.ui.callbacks import Callbacks
+from isic_screen.ui.clock import CLOCK_LAST, visitors_time
 from isic_screen.ui.numbers import localised
 from isic_screen.ui.photo_tab import MODEL_AT_ONCE, QUICK, SESSION_SECONDS
 from isic_screen.ui.threshold import Threshold, share_of
@@ -191,17 +191,18 @@ def batch_tab(callbacks: Callbacks, threshold: Threshold) -> None:
         verdict = callbacks.verdict(shown.case, at, share_of(stated, facts.prevalence))
         return answer.named(shown.name, texts) + verdict
 
-    def as_csv(batch_: Batch | None, at: float, stated: float | None) -> dict[Any, Any]:
+    def as_csv(batch_: Batch | None, at: float, stated: float | None, now: str) -> dict[Any, Any]:
         if batch_ is None:
             return {saved_csv: "", **forgotten()}
-        made = batch_csv(batch_.rows, callbacks.point(at), share_of(stated, facts.prevalence), texts)
+        point, model, on = callbacks.point(at), callbacks.screener.model, visitors_time(now)
+        made = batch_csv(batch_.rows, point, share_of(stated, facts.prevalence), texts, model=model, on=on)
         # Without its mark, Excel spoils umlauts.
         return {saved_csv: base64.b64encode(made.encode("utf-8-sig")).decode()}
 
-    def as_pdf(batch_: Batch | None, at: float, stated: float | None) -> dict[Any, Any]:
+    def as_pdf(batch_: Batch | None, at: float, stated: float | None, now: str) -> dict[Any, Any]:
         if batch_ is None:
             return {saved_pdf: "", **forgotten()}
-        made = callbacks.batch_report(batch_, at, share_of(stated, facts.prevalence), date.today())
+        made = callbacks.batch_report(batch_, at, share_of(stated, facts.prevalence), visitors_time(now))
         return {saved_pdf: base64.b64encode(made).decode()}
 
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
@@ -230,9 +231,9 @@ def batch_tab(callbacks: Callbacks, threshold: Threshold) -> None:
     opening.then(look_again, [found, opened], None, **private, trigger_mode="always_last", **MODEL_AT_ONCE).then(
         **card_anew, **QUICK
     )
-    csv.click(as_csv, [found, *at], [saved_csv, *lost_with_it], **private).then(
+    csv.click(as_csv, [found, *at, saved_csv], [saved_csv, *lost_with_it], js=CLOCK_LAST, **private).then(
         None, saved_csv, None, js=_SAVE_CSV, api_visibility="private"
     )
-    pdf.click(as_pdf, [found, *at], [saved_pdf, *lost_with_it], **private).then(
+    pdf.click(as_pdf, [found, *at, saved_pdf], [saved_pdf, *lost_with_it], js=CLOCK_LAST, **private).then(
         None, saved_pdf, None, js=_SAVE_PDF, api_visibility="private"
     )

@@ -3,7 +3,7 @@
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from PIL import Image
 
 from isic_screen.errors import PhotoError, ScreenError
 from isic_screen.explain import METHODS, Explainer, FloatMap
+from isic_screen.hashing import short_hash
 from isic_screen.operating_point import OperatingPoint, restate
 from isic_screen.photo import open_photo
 from isic_screen.screener import Screener
@@ -22,6 +23,7 @@ from isic_screen.ui.confusion import confusion
 from isic_screen.ui.consequences import ThresholdPlot, consequences
 from isic_screen.ui.roc import RocPlot
 from isic_screen.ui.texts import Texts
+from isic_screen.ui.upload import given_name
 
 if TYPE_CHECKING:
     from isic_screen.ui.pdf import Context
@@ -60,8 +62,9 @@ class Callbacks:
         if path is None:
             return None, answer.waiting(self.texts), ""
         try:
-            photo = open_photo(path)
-            case = Case.of(photo, self.screener.screen(photo))
+            name = given_name(path)
+            photo = open_photo(path, name=name)
+            case = Case.of(photo, self.screener.screen(photo), name, short_hash(path))
         except ScreenError as error:
             return None, answer.problem(self.texts.fault(str(error)), self.texts), ""
         return case, self.verdict(case, threshold, prevalence), self.heat(case, method)
@@ -115,7 +118,7 @@ class Callbacks:
         )
 
     def report(
-        self, case: Case, threshold: float, prevalence: float, method: str, context: "Context", on: date
+        self, case: Case, threshold: float, prevalence: float, method: str, context: "Context", on: datetime
     ) -> bytes:
         """The case as a one-page PDF, with what was typed for it."""
         # Here and not above: the writer of PDFs takes its time to import, and few answers are printed.
@@ -138,12 +141,14 @@ class Callbacks:
             self.screener.model,
             context,
             self.texts,
+            name=case.name,
+            sha256=case.sha256,
             on=on,
             method=method,
             spread=None if case.spread is None else restated(case.spread),
         )
 
-    def batch_report(self, batch: Batch, threshold: float, prevalence: float, on: date) -> bytes:
+    def batch_report(self, batch: Batch, threshold: float, prevalence: float, on: datetime) -> bytes:
         """A batch as a PDF list."""
         from isic_screen.ui.pdf_batch import BatchRow, batch_pdf
 
@@ -151,7 +156,8 @@ class Callbacks:
         rows = []
         for row in batch.rows:
             if isinstance(row.result, PhotoError):
-                rows.append(BatchRow(row.name, None, None, self.texts.fault(str(row.result))))
+                fault = self.texts.fault(str(row.result))
+                rows.append(BatchRow(row.name, None, None, fault, sha256=row.sha256))
                 continue
             screened = row.answer(threshold) != "unscreened"
             rows.append(
@@ -161,6 +167,7 @@ class Callbacks:
                     row.result.flagged(threshold) if screened else None,
                     "; ".join(self.texts.reason(reason) for reason in row.result.quality.reasons),
                     Image.open(io.BytesIO(row.thumbnail)).convert("RGB"),
+                    row.sha256,
                 )
             )
         return batch_pdf(rows, point.restated(prevalence), self.screener.model, self.texts, on=on)

@@ -41,7 +41,7 @@ _RULED = 7.0  # mm between the lines to write on
 
 @dataclass(frozen=True)
 class Context:
-    """What a clinician typed for one report. It is printed and stored nowhere, and it does not change the score."""
+    """What a clinician typed for one report. It is printed, and it does not change the score."""
 
     label: str = ""
     age: str = ""
@@ -60,11 +60,15 @@ def case_pdf(
     context: Context,
     texts: Texts,
     *,
-    on: datetime.date,
+    name: str,
+    sha256: str,
+    on: datetime.datetime,
     method: str,
     spread: tuple[float, float] | None = None,
 ) -> bytes:
     """The report on an RGB photo as a PDF file of one page.
+
+    `name` and `sha256`, the `short_hash`, are its file's; `on` is the clinician's time.
 
     `probability`, `point.threshold` and `spread` (the lowest and highest probability among the photo's flips and turns,
     if measured) are stated at `point.prevalence`; `heat_map` (h, w), by `method` of explain.METHODS, is in 0..1. A
@@ -77,7 +81,9 @@ def case_pdf(
         with Sheet(texts.PDF_TITLE, texts.LANGUAGE, on) as sheet:
             sheet.add_page()
             y = head(sheet, texts.PDF_TITLE, texts, on)
-            y = _context(sheet, y, context, texts) + _GAP
+            file = texts.PDF_FILE.format(name=name, sha256=sha256)
+            y = sheet.put(LEFT, y, file, WIDTH, SMALL, least=FINE, bold=True) + 1
+            y = _context(sheet, y, context, name, texts) + _GAP
             y = _pictures(sheet, y, picture_height, photo, heat_map if fit else None, method, texts) + _GAP
             if fit:
                 y = _answer(sheet, y, screening, point, probability, spread, texts) + _GAP
@@ -94,7 +100,7 @@ def case_pdf(
     return made
 
 
-def _context(sheet: Sheet, y: float, context: Context, texts: Texts) -> float:
+def _context(sheet: Sheet, y: float, context: Context, file_name: str, texts: Texts) -> float:
     """The fields side by side; an empty one leaves a line to write on."""
     fields = [
         (texts.CASE_LABEL, context.label, 0.4),
@@ -111,7 +117,7 @@ def _context(sheet: Sheet, y: float, context: Context, texts: Texts) -> float:
         sheet.rule(y + 7.4, x, width)
         x += share * WIDTH
     said = texts.PDF_CONTEXT
-    if any(map(sheet.lacks, (*(typed for _, typed, _ in fields), context.note))):
+    if any(map(sheet.lacks, (file_name, *(typed for _, typed, _ in fields), context.note))):
         said = f"{said} {texts.PDF_LACKING}"
     return sheet.put(LEFT, y + 8, said, WIDTH, FINE, lines=2, least=5, colour=QUIET)
 

@@ -8,6 +8,7 @@ from PIL import Image
 
 from isic_screen.artifact import Model
 from isic_screen.operating_point import OperatingPoint
+from isic_screen.ui.clock import written
 from isic_screen.ui.numbers import against, percent
 from isic_screen.ui.pdf_blocks import BODY, FINE, HEADING, SMALL, foot, head, meaning
 from isic_screen.ui.pdf_sheet import BOTTOM, COLOURS, INK, LEFT, QUIET, TOP, WIDTH, Icon, Sheet, height
@@ -25,7 +26,8 @@ class BatchRow:
     """One photo of a batch.
 
     `probability` (at the prevalence of the operating point) and `flagged` are None for a photo without an answer;
-    `remark` is what was found about its quality, or the sentence that says why it could not be read.
+    `remark` is what was found about its quality, or the sentence that says why it could not be read. `sha256` is the
+    `short_hash` of its file.
     """
 
     name: str
@@ -33,10 +35,11 @@ class BatchRow:
     flagged: bool | None
     remark: str = ""
     thumbnail: Image.Image | None = None
+    sha256: str = ""
 
 
 def batch_pdf(
-    rows: Sequence[BatchRow], point: OperatingPoint, model: Model, texts: Texts, *, on: datetime.date
+    rows: Sequence[BatchRow], point: OperatingPoint, model: Model, texts: Texts, *, on: datetime.datetime
 ) -> bytes:
     """The list as a PDF file of as many A4 pages as it takes; probabilities descend, photos without one come last."""
     ordered = sorted(rows, key=lambda row: (row.probability is None, -(row.probability or 0.0), row.name))
@@ -67,8 +70,8 @@ def batch_pdf(
         return sheet.made()
 
 
-def _number(sheet: Sheet, number: int, pages: int, lacking: bool, texts: Texts, on: datetime.date) -> None:
-    named = f"{texts.PDF_BATCH_TITLE}, {on.isoformat()}"
+def _number(sheet: Sheet, number: int, pages: int, lacking: bool, texts: Texts, on: datetime.datetime) -> None:
+    named = f"{texts.PDF_BATCH_TITLE}, {written(on)}"
     if lacking:
         named = f"{named}. {texts.PDF_LACKING}"
     sheet.put(LEFT, _PAGE_NUMBER, named, WIDTH * 0.85, FINE, colour=QUIET)
@@ -87,7 +90,7 @@ def _summary(
     point: OperatingPoint,
     model: Model,
     texts: Texts,
-    on: datetime.date,
+    on: datetime.datetime,
 ) -> float:
     """The head of the first page: counts, rule, and what the threshold means."""
     y = head(sheet, texts.PDF_BATCH_TITLE, texts, on)
@@ -133,7 +136,9 @@ def _row(sheet: Sheet, y: float, tall: float, row: BatchRow, written: str, pictu
     }
     icon, word = words[row.flagged]
     lines = int((tall - 1.6) / height(SMALL))
-    sheet.put(name, y + 1, row.name, probability - name - 3, SMALL, lines=lines, least=FINE)
+    under = sheet.put(name, y + 1, row.name, probability - name - 3, SMALL, lines=lines - 1, least=FINE)
+    if row.sha256:
+        sheet.put(name, under, f"SHA-256 {row.sha256}…", probability - name - 3, FINE, least=4.5, colour=QUIET)
     sheet.put(probability, y + 0.7, written, 21, HEADING, least=FINE, bold=True)
     sheet.icon(icon, answer, y + 1.2, 3)
     sheet.put(answer + 4.2, y + 1, word, remark - answer - 6, SMALL, lines=lines, bold=True, colour=COLOURS[icon])

@@ -1,10 +1,11 @@
 """What every PDF report has: its head, what the threshold means, and the model at the foot."""
 
 import re
-from datetime import date
+from datetime import datetime
 
 from isic_screen.artifact import Model
 from isic_screen.operating_point import OperatingPoint, Per1000
+from isic_screen.ui.clock import written
 from isic_screen.ui.consequences import other_cameras
 from isic_screen.ui.numbers import People, interval, people, percent
 from isic_screen.ui.pdf_sheet import BOTTOM, INK, LEFT, QUIET, TOP, WIDTH, Sheet, height
@@ -15,11 +16,11 @@ HEADING, BODY, SMALL, FINE = 9.5, 8.0, 7.0, 6.0
 _ROW = 4.7  # mm, of a table
 
 
-def head(sheet: Sheet, title: str, texts: Texts, on: date) -> float:
+def head(sheet: Sheet, title: str, texts: Texts, on: datetime) -> float:
     """Title, date and what this is not; returns where it ends."""
     sheet.put(LEFT, TOP, title, WIDTH - 60, 15, least=9, bold=True)
     sheet.put(LEFT, TOP + 0.6, texts.TITLE, WIDTH, SMALL, bold=True, align="right")
-    sheet.put(LEFT, TOP + 4, texts.PDF_DATE.format(date=on.isoformat()), WIDTH, SMALL, align="right")
+    sheet.put(LEFT, TOP + 4, written(on), WIDTH, SMALL, align="right")
     y = TOP + height(15) + 1
     sheet.rule(y, colour=INK, thick=0.5)
     return sheet.put(LEFT, y + 1.2, without_markup(texts.NOTICE), WIDTH, SMALL, lines=2, least=FINE, colour=QUIET) + 1.5

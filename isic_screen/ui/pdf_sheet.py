@@ -1,12 +1,13 @@
 """An A4 sheet to set text, shapes and pictures on, in millimetres from its upper left corner.
 
-Text that is typed or read from a file can hold anything: what the font lacks is set as `_drawable` has it, and what is
+Text that is typed or read from a file can hold anything: what the font lacks is set as `drawable` has it, and what is
 too long for its place is set smaller and then cut with an ellipsis, so that a layout never grows beyond its page.
 """
 
 import io
 import unicodedata
-from collections.abc import Container
+from collections import ChainMap
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from itertools import pairwise
@@ -14,12 +15,13 @@ from pathlib import Path
 from typing import Literal, Self
 
 from fpdf import FPDF
-from fpdf.bidi import BidiParagraph
 from fpdf.enums import MethodReturnValue
 from fpdf.fonts import TTFFont
 from fpdf.prefs import ViewerPreferences
 from matplotlib import get_data_path
 from PIL import Image
+
+from isic_screen.ui.pdf_fonts import BOX, drawable, plain, script_font
 
 Colour = tuple[int, int, int]
 Icon = Literal["refer", "below", "fit", "doubtful", "unfit"]
@@ -40,10 +42,10 @@ _FONTS = Path(get_data_path()) / "fonts" / "ttf"
 _POINT = 25.4 / 72  # mm
 _LEADING = 1.3
 _ASCENT = 0.76  # of the font's size, to the top of a capital
+_CELL_ASCENT = 0.8  # of the font's size: where the library has the baseline of a cell as high as that
 _SHRINKS_BY = 0.5  # points
 _NARROWEST = 0.25  # of the font's size: nearly every character that can be seen is wider
-_FLAG = "regional indicator symbol letter "
-_BOX, _ELLIPSIS = "\N{WHITE SQUARE}", "\N{HORIZONTAL ELLIPSIS}"
+_ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 
 
 def height(size: float, lines: int = 1) -> float:
@@ -82,6 +84,7 @@ class Sheet(FPDF):
         self.set_producer("isic-screen")
         self.set_creation_date(datetime(on.year, on.month, on.day, tzinfo=UTC))
         self.viewer_preferences = ViewerPreferences(display_doc_title=True)
+        self._borrowed: dict[str, TTFFont] = {}
         self.add_font(_FAMILY, "", _FONTS / "DejaVuSans.ttf")
         self.add_font(_FAMILY, "B", _FONTS / "DejaVuSans-Bold.ttf")
 
@@ -130,10 +133,18 @@ class Sheet(FPDF):
         self.set_text_color(*colour)
         to_baseline = ((_LEADING - 1) / 2 + _ASCENT) * found.size * _POINT
         for number, line in enumerate(found.lines):
-            shown = _in_visual_order(line)
-            spare = width - self.get_string_width(shown)
+            foreign = self._is_foreign(line)
+            self.set_text_shaping(foreign)  # joins letters, and sets them from right to left
+            spare = width - self.get_string_width(line)
             indent = {"left": 0.0, "centre": spare / 2, "right": spare}[align]
-            self.text(x + indent, y + height(found.size, number) + to_baseline, shown)
+            baseline = y + height(found.size, number) + to_baseline
+            if foreign:
+                self.set_xy(x + indent, baseline - _CELL_ASCENT * self.font_size)
+                self.cell(text=line, h=self.font_size)
+                self.current_font_is_set_on_page = False  # the library forgets that another one may be
+            else:
+                self.text(x + indent, baseline, line)
+        self.set_text_shaping(False)
         return y + found.tall
 
     def fitted(
@@ -163,7 +174,7 @@ class Sheet(FPDF):
     def lacks(self, text: str) -> bool:
         """Whether a character of a text is in no font here, and would be a box."""
         self.set_font(_FAMILY)
-        return _BOX in self._printable(text.replace(_BOX, ""))
+        return BOX in self._printable(text.replace(BOX, ""))
 
     def extent(self, text: str, size: float, *, bold: bool = False) -> float:
         """How wide one line of text is, in mm."""
@@ -249,44 +260,27 @@ class Sheet(FPDF):
         """Text without control characters and with what the current font can draw; line ends stay."""
         font = self.current_font
         assert isinstance(font, TTFFont)
-        signs = map(_plain, unicodedata.normalize("NFC", text.replace("\r\n", "\n")))
-        return "".join(sign if sign == "\n" else _drawable(sign, font.cmap) for sign in signs if sign)
+        signs = [shown for sign in unicodedata.normalize("NFC", text.replace("\r\n", "\n")) if (shown := plain(sign))]
+        self._borrow({sign for sign in signs if ord(sign) not in font.cmap})
+        known = ChainMap(font.cmap, *(borrowed.cmap for borrowed in self._borrowed.values()))
+        return "".join(sign if sign == "\n" else drawable(sign, known) for sign in signs)
 
+    def _borrow(self, signs: Iterable[str]) -> None:
+        """Have the fonts at hand in which these are."""
+        wanted = {found for sign in signs if (found := script_font(sign)) and found.family not in self._borrowed}
+        for found in sorted(wanted, key=lambda found: found.family):
+            self.add_font(found.family, "", found.file, collection_font_number=found.face)
+            font = self.fonts[found.family.lower()]
+            assert isinstance(font, TTFFont)
+            self._borrowed[found.family] = font
+        if wanted:
+            self.set_fallback_fonts(list(self._borrowed), exact_match=False)  # there is no bold one
 
-def _plain(sign: str) -> str:
-    """A character as it is set: white space and controls are spaces, invisible formatting is nothing."""
-    if sign in "\n\N{NARROW NO-BREAK SPACE}\N{NO-BREAK SPACE}":
-        return sign
-    category = unicodedata.category(sign)
-    if category in ("Cc", "Zs", "Zl", "Zp"):
-        return " "
-    invisible = category == "Cf" or unicodedata.name(sign, "").startswith("VARIATION SELECTOR")
-    return "" if invisible else sign
-
-
-def _drawable(sign: str, known: Container[int]) -> str:
-    """A character as it can be drawn: as it is, by plainer ones that mean the same, by its name, or as a box.
-
-    A name is for pictures, as emoji are: that of a letter would not say which word it stands in.
-    """
-    if ord(sign) in known:
-        return sign
-    plainer = unicodedata.normalize("NFKC", sign)
-    if plainer != sign and all(ord(part) in known for part in plainer):
-        return plainer
-    name = unicodedata.name(sign, "").lower()
-    if name.startswith("emoji modifier"):  # the colour of the skin of the picture before
-        return ""
-    if name.startswith(_FLAG):  # two of them are a flag
-        return name.removeprefix(_FLAG).upper()
-    return f"[{name}]" if name and unicodedata.category(sign) == "So" else _BOX
-
-
-def _in_visual_order(line: str) -> str:
-    """A line from left to right: the library sets characters in the order of the string."""
-    if any(unicodedata.bidirectional(sign) in ("R", "AL") for sign in line):
-        return BidiParagraph(line).get_reordered_string()
-    return line
+    def _is_foreign(self, line: str) -> bool:
+        """Whether setting one sign after the other, in the sheet's own font, would not do."""
+        font = self.current_font
+        assert isinstance(font, TTFFont)
+        return any(ord(sign) not in font.cmap or unicodedata.bidirectional(sign) in ("R", "AL") for sign in line)
 
 
 def _clean_jpeg(photo: Image.Image, side: int) -> io.BytesIO:

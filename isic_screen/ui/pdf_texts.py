@@ -6,8 +6,8 @@ class PdfTexts:
 
     PDF_TITLE = "Dermoscopy screening report"
     PDF_BATCH_TITLE = "Dermoscopy screening: list of photos"
-    PDF_DATE = "Date {date}"
-    PDF_CONTEXT = "Typed by the clinician for this report, and kept nowhere. These fields do not change the score."
+    PDF_FILE = "{name}; SHA-256 of the file begins with {sha256}"
+    PDF_CONTEXT = "Typed by the clinician for this report. These fields do not change the score."
     PDF_LACKING = "A box (□) stands for a character that cannot be printed here."
     PDF_PHOTO = "Photo"
     PDF_WEAK = "weak"

@@ -8,8 +8,8 @@ class GermanPdfTexts(PdfTexts):
 
     PDF_TITLE = "Dermatoskopischer Screening-Bericht"
     PDF_BATCH_TITLE = "Dermatoskopisches Screening: Liste der Fotos"
-    PDF_DATE = "Datum {date}"
-    PDF_CONTEXT = "Ärztliche Angaben nur für diesen Bericht, nirgends aufbewahrt. Diese Felder ändern den Wert nicht."
+    PDF_FILE = "{name}; SHA-256 der Datei beginnt mit {sha256}"
+    PDF_CONTEXT = "Ärztliche Angaben nur für diesen Bericht. Diese Felder ändern den Wert nicht."
     PDF_LACKING = "Ein Kästchen (□) steht für ein Zeichen, das hier nicht gedruckt werden kann."
     PDF_PHOTO = "Foto"
     PDF_WEAK = "schwach"

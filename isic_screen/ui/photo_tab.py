@@ -1,7 +1,6 @@
 """The tab for one photo: the photo, its answer and heat map, and the threshold with what it means."""
 
 import base64
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from isic_screen.explain import METHODS
 from isic_screen.operating_point import DEFAULT_SENSITIVITY, SENSITIVITY_TARGETS, restate
 from isic_screen.ui import answer
 from isic_screen.ui.callbacks import Callbacks
+from isic_screen.ui.clock import CLOCK_LAST, visitors_time
 from isic_screen.ui.desk import Desk
 from isic_screen.ui.numbers import localised, percent
 from isic_screen.ui.threshold import (
@@ -224,12 +224,13 @@ def photo_tab(callbacks: Callbacks, other_sensitivity: gr.Slider) -> Threshold:
             return corrected
         return {**corrected, **follow(on, shown, at, stated), in_force: now, number: number_at(at, stated)}
 
-    def reported(on: Desk, at: float, stated: float | None, by: str, *context: str) -> dict[Any, Any]:
+    def reported(on: Desk, at: float, stated: float | None, by: str, *given: str) -> dict[Any, Any]:
         if on.case is None:
             return {pdf: "", verdict: answer.forgotten(texts)}
         from isic_screen.ui.pdf import Context  # see Callbacks.report
 
-        made = callbacks.report(on.case, at, share(stated), by, Context(*context), date.today())
+        *context, now = given
+        made = callbacks.report(on.case, at, share(stated), by, Context(*context), visitors_time(now))
         return {pdf: base64.b64encode(made).decode()}
 
     answered = [desk, verdict, heat, heat_controls, report]
@@ -285,8 +286,9 @@ def photo_tab(callbacks: Callbacks, other_sensitivity: gr.Slider) -> Threshold:
     ]
     make_pdf.click(
         reported,
-        [desk, threshold, prevalence, method, *typed_in],
+        [desk, threshold, prevalence, method, *typed_in, pdf],
         [pdf, verdict],
+        js=CLOCK_LAST,
         api_visibility="private",
         show_progress="minimal",
         show_progress_on=pdf,

@@ -14,6 +14,7 @@ from pydantic import ConfigDict, FailFast, model_validator
 from starlette.formparsers import MultiPartException
 
 from isic_screen.ui.texts import Texts
+from isic_screen.ui.upload import Upload
 
 
 def hand_over_file(photo: gr.Image, texts: Texts) -> None:
@@ -34,7 +35,7 @@ def hand_over_file(photo: gr.Image, texts: Texts) -> None:
             return as_gradio_does(payload)  # a data URI, as some browsers paste
         if not Path(payload.path).resolve().is_relative_to(uploads):
             raise gr.Error(texts.NOT_UPLOADED)
-        return payload.path
+        return Upload.of(payload.path, payload.orig_name)
 
     photo.preprocess = preprocess  # type: ignore[method-assign]
     _quote_nothing(photo)
@@ -50,7 +51,9 @@ def only_uploads(files: gr.File, texts: Texts) -> None:
         paths = given if isinstance(given, list) else [given] if given else []
         if not all(Path(str(path)).resolve().is_relative_to(uploads) for path in paths):
             raise gr.Error(texts.NOT_UPLOADED)
-        return given
+        sent = [payload] if isinstance(payload, FileData) else list(payload or [])
+        named = [Upload.of(str(path), file.orig_name) for path, file in zip(paths, sent, strict=False)]
+        return named if isinstance(given, list) else next(iter(named), None)
 
     files.preprocess = preprocess  # type: ignore[method-assign]
     _quote_nothing(files)
