@@ -4,10 +4,15 @@ import json
 import re
 import tomllib
 
+import pytest
+
 import isic_screen
 from benchmarks import training_report
 from benchmarks.training_report import CHALLENGE
 from isic_screen.evaluation.ablation import table_of
+from isic_screen.ui.layout import DELETE_CACHE, kept
+from isic_screen.ui.photo_tab import SESSION_SECONDS
+from isic_screen.ui.texts import LANGUAGES
 from tests.conftest import ROOT
 from train.card_tables import reference_block, result_of
 from train.model_card import EVALUATION, model_card
@@ -84,6 +89,18 @@ def test_the_card_shows_the_files_own_figures(bundled_model):
         assert limit in card
     for image in re.findall(r"\]\((evaluation/[^)]+)\)", card):
         assert (ROOT / "assets" / image).is_file()
+
+
+@pytest.mark.parametrize(
+    "document", ["README.md", "SECURITY.md", "docs/serving.md", "docs/transparency.md", "assets/MODEL_CARD.md"]
+)
+def test_how_long_anything_is_kept_is_said_in_the_same_words_everywhere(document):
+    """Those of the page, with the numbers by which uploads and answers are deleted."""
+    sentence = kept(LANGUAGES[0])
+    assert re.findall(r"\d+", sentence) == [f"{sum(DELETE_CACHE) // 60}", f"{SESSION_SECONDS // 60}"] == ["20", "60"]
+    text = " ".join((ROOT / document).read_text(encoding="utf-8").split())
+    assert sentence in text
+    assert not re.search("nothing is (kept|stored)|kept nowhere|twenty minutes", text, flags=re.IGNORECASE)
 
 
 def test_front_matter_is_a_spaces(bundled_model):

@@ -13,6 +13,8 @@ from isic_screen.network import InputSpec
 from isic_screen.novelty import REFUSED_FROM
 from isic_screen.operating_point import DEFAULT_SENSITIVITY
 from isic_screen.training.recipe import load_recipe
+from isic_screen.ui.layout import kept
+from isic_screen.ui.texts import LANGUAGES
 from isic_screen.wording import percent
 from train.card_tables import (
     ROOT,
@@ -54,7 +56,7 @@ def model_card(model: Model) -> str:
     return f"""<!-- Written by train/write_docs.py from the model file; edit the script, not this file. -->
 # Model card: {facts.name} {facts.version}
 
-{facts.intended_use}
+{facts.intended_use} {kept(LANGUAGES[0])}
 
 | | |
 |---|---|

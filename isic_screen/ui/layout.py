@@ -9,7 +9,7 @@ from isic_screen.ui.about import about
 from isic_screen.ui.api import endpoints
 from isic_screen.ui.batch_tab import batch_tab
 from isic_screen.ui.callbacks import Callbacks
-from isic_screen.ui.photo_tab import photo_tab
+from isic_screen.ui.photo_tab import SESSION_SECONDS, photo_tab
 from isic_screen.ui.texts import LANGUAGES, Texts
 from isic_screen.ui.threshold import sensitivity_slider
 from isic_screen.ui.uploads import count_inputs, files_alone
@@ -81,8 +81,13 @@ def _fill(page: gr.Blocks, callbacks: Callbacks) -> None:
 def _header(texts: Texts) -> str:
     return (
         f'<header><h1>{texts.TITLE}</h1><p class="subtitle">{texts.SUBTITLE}</p>'
-        f'<p class="notice">{texts.NOTICE}</p></header>'
+        f'<p class="notice">{texts.NOTICE}</p><p class="notice">{kept(texts)}</p></header>'
     )
+
+
+def kept(texts: Texts) -> str:
+    """How long the server keeps anything of a visitor, in the one sentence that page and documents have for it."""
+    return texts.KEPT.format(upload=sum(DELETE_CACHE) // 60, answer=SESSION_SECONDS // 60)
 
 
 def _on_load(texts: Texts) -> str:

@@ -6,7 +6,7 @@ class BatchTexts:
 
     BATCH_HINT = (
         "Choose up to {most} photos (JPEG, HEIC, PNG, WebP, AVIF, TIFF, BMP, JPEG 2000, DICOM), or ZIP files of them. "
-        "They are screened here and kept nowhere; close the page and the list is gone."
+        "Close the page and the list is gone."
     )
     BATCH_FILES = "Photos or ZIP files"
     BATCH_START = "Screen them"

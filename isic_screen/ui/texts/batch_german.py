@@ -6,7 +6,7 @@ from isic_screen.ui.texts.batch import BatchTexts
 class GermanBatchTexts(BatchTexts):
     BATCH_HINT = (
         "Bis zu {most} Fotos (JPEG, HEIC, PNG, WebP, AVIF, TIFF, BMP, JPEG 2000, DICOM) oder ZIP-Dateien mit Fotos "
-        "wählen. Sie werden hier beurteilt und nirgends aufbewahrt; mit dem Schließen der Seite ist die Liste fort."
+        "wählen. Mit dem Schließen der Seite ist die Liste fort."
     )
     BATCH_FILES = "Fotos oder ZIP-Dateien"
     BATCH_START = "Beurteilen"

@@ -18,10 +18,15 @@ class PageTexts:
         "never a reason not to examine, biopsy or refer a lesion that worries you."
     )
 
+    KEPT = (
+        "The server deletes an uploaded photo after {upload} minutes at most and its answer after {answer}; it keeps "
+        "nothing longer."
+    )
+
     PHOTO = "Dermoscopy photo"
     PHOTO_HINT = (
         "Drop a photo here, paste it, or click to choose one: JPEG, HEIC, PNG, WebP, AVIF, TIFF, BMP, JPEG 2000 or "
-        "DICOM. Nothing is kept."
+        "DICOM."
     )
     EXAMPLE = "Drawn example"
     EXAMPLES = "Or try a drawn example (synthetic, no patient)"
@@ -85,9 +90,7 @@ class PageTexts:
     HEAT_ALT = "The photo with the heat map over it"
 
     REPORT = "Report (PDF)"
-    REPORT_HINT = (
-        "All fields are optional. They are printed in the report and kept nowhere, and they do not change the score."
-    )
+    REPORT_HINT = "All fields are optional. They are printed in the report, and they do not change the score."
     CASE_LABEL = "Case label"
     AGE = "Age"
     SEX = "Sex"

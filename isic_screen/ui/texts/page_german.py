@@ -24,10 +24,15 @@ class GermanPageTexts(PageTexts):
         "biopsieren oder nicht zu überweisen."
     )
 
+    KEPT = (
+        "Der Server löscht ein hochgeladenes Foto nach höchstens {upload} Minuten und seine Antwort nach höchstens "
+        "{answer}; länger bewahrt er nichts auf."
+    )
+
     PHOTO = "Dermatoskopisches Foto"
     PHOTO_HINT = (
         "Foto hierher ziehen, einfügen oder zum Auswählen klicken: JPEG, HEIC, PNG, WebP, AVIF, TIFF, BMP, JPEG 2000 "
-        "oder DICOM. Nichts wird aufbewahrt."
+        "oder DICOM."
     )
     EXAMPLE = "Gezeichnetes Beispiel"
     EXAMPLES = "Oder ein gezeichnetes Beispiel ansehen (künstlich, kein Patient)"
@@ -94,9 +99,7 @@ class GermanPageTexts(PageTexts):
     HEAT_ALT = "Das Foto mit der darübergelegten Karte"
 
     REPORT = "Bericht (PDF)"
-    REPORT_HINT = (
-        "Alle Felder sind freiwillig. Sie werden im Bericht gedruckt, nirgends aufbewahrt und ändern den Wert nicht."
-    )
+    REPORT_HINT = "Alle Felder sind freiwillig. Sie werden im Bericht gedruckt und ändern den Wert nicht."
     CASE_LABEL = "Fallbezeichnung"
     AGE = "Alter"
     SEX = "Geschlecht"
