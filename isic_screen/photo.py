@@ -20,6 +20,7 @@ from isic_screen.formats.photo_file import (
     DeepGrey,
     PhotoFile,
 )
+from isic_screen.frames import without_border
 from isic_screen.formats.read import read_photo_file
 
 _log = logging.getLogger(__name__)
@@ -147,7 +148,7 @@ def _decode(photo_file: PhotoFile, max_pixels: int) -> Image.Image:
         image.load()
         photo = _to_srgb(image, scale, photo_file.deep_grey)
     upright = _TRANSPOSE.get(photo_file.orientation)
-    return photo if upright is None else photo.transpose(upright)
+    return without_border(photo if upright is None else photo.transpose(upright))
 
 
 def _check_size(size: tuple[int, int], cost: float, max_pixels: int) -> None:

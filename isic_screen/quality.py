@@ -11,6 +11,8 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
+from isic_screen.frames import Cut
+
 Verdict = Literal["fit", "doubtful", "unfit"]
 
 WORKING_SIDE = 200  # pixels of the shorter side of the reduced copy: about what the network sees
@@ -21,6 +23,7 @@ SMALLEST_SIDE = 100  # pixels; HAM10000 at 200 x 150 is still screened well
 SMALL_SIDE = 140
 BLANK_CONTRAST = 0.015
 FLAT_DRAWING = 0.6
+BLACK, LEAST_SEEN = 0.08, 0.25  # luma of bars and corners; share of a picture that a photo between them takes
 GREY_COLOUR_SPREAD = 0.008
 NOISY_COARSENESS = 0.25
 BLURRED_SHARPNESS = 0.8
@@ -44,7 +47,8 @@ class Quality:
     ``contrast``: mean and standard deviation of luma, 0 to 1. ``burnt``: share of pixels that are white in every
     channel. ``colour_spread``: standard deviation of chroma, 0 to about 0.5. ``coarseness``: share of the variance of
     luma that is left after averaging blocks, near 1 for a lesion on skin and near 0 for noise or gravel. ``edges`` and
-    ``flat``: shares of neighbouring pixels that differ strongly, and not at all.
+    ``flat``: shares of neighbouring pixels that differ strongly, and not at all, the latter beside black bars and
+    corners. The reasons begin with what was cut off around the photo, which changes no verdict.
     """
 
     verdict: Verdict
@@ -61,7 +65,7 @@ class Quality:
 
     @property
     def summary(self) -> str:
-        """ "fit", or the verdict with its reasons: "doubtful: blurred (...); too dark (...)"."""
+        """ "fit", or a verdict with its reasons: "doubtful: blurred (...); too dark (...)"."""
         return f"{self.verdict}: {'; '.join(self.reasons)}" if self.reasons else self.verdict
 
 
@@ -98,13 +102,14 @@ def assess(photo: Image.Image) -> Quality:
         colour_spread=float(np.hypot((colours[..., 0] - luma).std(), (colours[..., 2] - luma).std())),
         coarseness=float(blocks.var() / max(luma.var(), 1e-6)),
         edges=float((steps > 0.1).mean()),
-        flat=float((steps < 0.002).mean()),
+        flat=_flat(luma, steps),
     )
+    cut = tuple(_border(photo.info.get("cut")))
     if reasons := tuple(_unfit(measured)):
-        return replace(measured, verdict="unfit", reasons=reasons)
+        return replace(measured, verdict="unfit", reasons=cut + reasons)
     if reasons := tuple(_doubtful(measured)):
-        return replace(measured, verdict="doubtful", reasons=reasons)
-    return measured
+        return replace(measured, verdict="doubtful", reasons=cut + reasons)
+    return replace(measured, reasons=cut)
 
 
 def _working_length(length: float) -> int:
@@ -118,6 +123,18 @@ def _sharpness(grey: np.ndarray) -> float:
     centre = smooth[1:-1, 1:-1]
     laplacian = 4 * centre - smooth[:-2, 1:-1] - smooth[2:, 1:-1] - smooth[1:-1, :-2] - smooth[1:-1, 2:]
     return float(laplacian.std())
+
+
+def _flat(luma: np.ndarray, steps: np.ndarray) -> float:
+    """The share of steps that are none. Black bars have none either, and make no drawing of a photo between them."""
+    seen = luma[:, 1:] > BLACK
+    return float((steps[seen if seen.mean() >= LEAST_SEEN else ...] < 0.002).mean())
+
+
+def _border(cut: Cut | None) -> Iterator[str]:
+    if cut is not None:
+        left, top, right, bottom = (f"{100 * share:.0f} %" for share in (cut.left, cut.top, cut.right, cut.bottom))
+        yield f"a border was cut off (left {left}, top {top}, right {right}, bottom {bottom}; the rest was screened)"
 
 
 def _unfit(q: Quality) -> Iterator[str]:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from isic_screen import frames
 from isic_screen.network import build_network
 from isic_screen.photo import open_photo
 from isic_screen.training import features as features_module
@@ -72,9 +73,9 @@ def test_a_second_run_reads_the_cache(network, paths, tmp_path, passes):
 
 @pytest.mark.parametrize(
     "change",
-    ["seed", "views", "augmentation", "weights", "content", "size", "dtype"],
+    ["seed", "views", "augmentation", "weights", "content", "size", "dtype", "borders"],
 )
-def test_a_stale_cache_is_never_used(network, paths, tmp_path, passes, change):
+def test_a_stale_cache_is_never_used(network, paths, tmp_path, passes, change, monkeypatch):
     _extractor(network).cached(paths, tmp_path / "cache")
     computed = len(passes)
     changed = {}
@@ -90,6 +91,8 @@ def test_a_stale_cache_is_never_used(network, paths, tmp_path, passes, change):
     elif change == "size":
         torch.manual_seed(0)
         changed = {"network": build_network("resnet10t", weights=None, input_size=96)}
+    elif change == "borders":
+        monkeypatch.setattr(frames, "REVISION", frames.REVISION + 1)
     elif change == "dtype":
         changed = {"dtype": torch.bfloat16}
     else:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from isic_screen import frames
 from isic_screen.data.images import read_photos
 from isic_screen.errors import DataError
 from isic_screen.photo import open_photo
@@ -73,6 +74,14 @@ def test_what_changes_the_pixels_is_decoded_anew(paths, tmp_path, decoded):
     changed = cached_pixels(paths, 32, cache, workers=2)
     assert len(decoded) == 24
     assert [row for row in range(6) if (changed.images[row] != first.images[row]).any()] == [3]
+
+
+def test_where_other_borders_are_cut_photos_are_decoded_anew(paths, tmp_path, decoded, monkeypatch):
+    first = cached_pixels(paths, 32, tmp_path / "cache", workers=2)
+    monkeypatch.setattr(frames, "REVISION", frames.REVISION + 1)
+    second = cached_pixels(paths, 32, tmp_path / "cache", workers=2)
+    assert len(decoded) == 2 * len(paths)
+    assert first.sha256 != second.sha256  # what was computed from the pixels is known by it
 
 
 def test_unreadable_photos_are_black_and_told_again_from_the_cache(paths, tmp_path, decoded):

@@ -16,7 +16,8 @@ import pytest
 
 from isic_screen import archive, formats, photo
 from isic_screen.formats import foreign
-from isic_screen.quality import _doubtful, _unfit, assess, unlike_training
+from isic_screen.frames import Cut
+from isic_screen.quality import _border, _doubtful, _unfit, assess, unlike_training
 from isic_screen.training.about import load_about
 from isic_screen.training.folds import LEAKS, ON_VALIDATION, UNSEEN, basis_of
 from isic_screen.ui import batch
@@ -68,7 +69,8 @@ def test_every_finding_about_a_photo_is_translated():
     for values in product(*odd.values()):
         measured = replace(fit, **dict(zip(odd, values, strict=True)))
         findings |= {*_unfit(measured), *_doubtful(measured)}
-    assert len(findings) >= 11
+    findings |= set(_border(Cut(0.12, 0, 0.3, 0.05)))
+    assert len(findings) >= 12
     german = German()
     for finding in findings:
         translated = german.reason(finding)

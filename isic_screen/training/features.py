@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from isic_screen import frames
 from isic_screen.data.images import read_photos
 from isic_screen.errors import PhotoError
 from isic_screen.hashing import hash_files, sha256_of_all
@@ -32,7 +33,7 @@ _REVISION = 1  # raise it when this module computes features differently
 class Features:
     """`views` (N, 1 + k, C) float32, memory-mapped; `unreadable` says why rows have none (they hold 0).
 
-    `sha256` is of the contents of all image files.
+    `sha256` is of the contents of all image files and of what is cut off of them.
     """
 
     views: NDArray[np.float32]
@@ -89,11 +90,12 @@ class FeatureExtractor:
             what="Backbone features",
             processes=self.processes,
         )
-        return Features(table.values, table.unreadable, sha256_of_all(contents))
+        return Features(table.values, table.unreadable, sha256_of_all([*contents, f"borders {frames.REVISION}"]))
 
     def _key(self, contents: Sequence[str]) -> str:
         described = {
             "revision": _REVISION,
+            "borders": frames.REVISION,
             "backbone": self.network.backbone_name,
             "weights": _weights_hash(self.network),
             "input": asdict(self.network.input_spec),

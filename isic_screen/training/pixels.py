@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from isic_screen import frames
 from isic_screen.data.images import read_photos
 from isic_screen.errors import DataError, PhotoError
 from isic_screen.hashing import hash_files, sha256_of_all
@@ -28,7 +29,7 @@ _REVISION = 2  # raise it when this module decodes or resizes differently
 class Pixels:
     """`images` (N, size, size, 3) uint8, memory-mapped; `unreadable` says why rows have none (they are black).
 
-    `sha256` is of the contents of all files.
+    `sha256` is of the contents of all files and of what is cut off of them.
     """
 
     images: NDArray[np.uint8]
@@ -42,7 +43,7 @@ def cached_pixels(paths: Sequence[str], size: int, cache: Path, workers: int, pr
     Needs 3 * size² bytes a photo on disk. Raises DataError when no photo can be read.
     """
     contents = hash_files(paths, processes)
-    key = hashlib.sha256(json.dumps([_REVISION, size, contents]).encode()).hexdigest()[:32]
+    key = hashlib.sha256(json.dumps([_REVISION, frames.REVISION, size, contents]).encode()).hexdigest()[:32]
 
     def square(photo: Image.Image) -> NDArray[np.uint8]:
         return np.asarray(photo.resize((size, size), Image.Resampling.BICUBIC))
@@ -66,4 +67,4 @@ def cached_pixels(paths: Sequence[str], size: int, cache: Path, workers: int, pr
     )
     if paths and len(table.unreadable) == len(paths):
         raise DataError(f"None of the {len(paths):,} photos can be read; the first: {table.unreadable[0]}")
-    return Pixels(table.values, table.unreadable, sha256_of_all(contents))
+    return Pixels(table.values, table.unreadable, sha256_of_all([*contents, f"borders {frames.REVISION}"]))

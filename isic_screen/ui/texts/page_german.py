@@ -203,6 +203,9 @@ class GermanPageTexts(PageTexts):
 
 
 _REASONS: Mapping[str, str] = {
+    "a border was cut off (left {} %, top {} %, right {} %, bottom {} %; the rest was screened)": (
+        "ein Rand wurde abgeschnitten (links {} %, oben {} %, rechts {} %, unten {} %; der Rest wurde beurteilt)"
+    ),
     "too small ({} pixels on the shorter side; export it with {} or more)": (
         "zu klein ({} Pixel an der kürzeren Seite; mit mindestens {} ausgeben)"
     ),
