@@ -20,8 +20,8 @@ from isic_screen.formats.photo_file import (
     DeepGrey,
     PhotoFile,
 )
-from isic_screen.frames import without_border
 from isic_screen.formats.read import read_photo_file
+from isic_screen.frames import without_border
 
 _log = logging.getLogger(__name__)
 
@@ -79,6 +79,7 @@ def open_photo(source: Source, *, max_pixels: int = MAX_PIXELS, name: str | None
     it), PNG, WebP, TIFF and BigTIFF, BMP, HEIC, AVIF, JPEG 2000, and DICOM files of one frame. A photo whose shorter
     side has at least 2, 4 or 8 times ``DRAFT_SIDE`` pixels comes back that many times smaller: the JPEG decoder does so
     while decoding, several times faster, and the other formats are averaged down to the same size.
+    A border around the photo, as of a slide or a screenshot, is cut off: ``info["cut"]``, a frames.Cut, says how much.
     Transparency is laid over white; an ICC profile is converted to sRGB, and a broken one ignored, as browsers do.
 
     ``max_pixels`` bounds width times height, checked before decoding; encodings that take more memory to decode
