@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 REVISION = 1  # raise it when other borders are cut: caches of decoded photos are named by it
-SMALLEST_SIDE = 100  # pixels: a smaller picture is left as it is
+SMALLEST_SIDE = 140  # pixels: a smaller picture is left as it is
 
 _GRID = 128  # lines and columns of pixels that are looked at
 _FINEST = 512  # pixels of the longer side that they are picked from: averaging takes noise out
