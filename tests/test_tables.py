@@ -67,8 +67,9 @@ def test_kaggle_isic_2020_reads_jpeg_and_not_dicom(tmp_path: Path) -> None:
     data = read_source(tmp_path)
     assert targets(data) == {ONE: 0, TWO: 1}
     assert photo_of(data, ONE) == str(tmp_path / "jpeg" / "train" / f"{ONE}.jpg")
-    [warning] = data.warnings  # and nothing about photos of the test set, which have no row
-    assert "ISIC_2020_Training_Duplicates.csv is not in the folder" in warning
+    passed_over, duplicates = data.warnings  # and nothing about photos of the test set, which have no row
+    assert ".tfrec" in passed_over
+    assert "ISIC_2020_Training_Duplicates.csv is not in the folder" in duplicates
 
 
 def test_kaggle_resized_png(tmp_path: Path) -> None:

@@ -158,7 +158,9 @@ class PhotoIndex:
         if "/" in stem:  # the whole path is there
             found = [photo for photo in found if len(photo.parts) == stem.count("/") + 1] or found
         # A table may say .jpg of photos that were converted to .png, so the suffix only decides between several.
-        return [photo for photo in found if photo.suffix == suffix] or found
+        # Kaggle's ISIC 2020 has each photo as JPEG and as DICOM: unless the table says DICOM, it is the JPEG.
+        of_suffix = [photo for photo in found if photo.suffix == suffix]
+        return of_suffix or [photo for photo in found if not _is_dicom(photo)] or found
 
     def without_row(self, used: set[PurePosixPath]) -> Sequence[PurePosixPath]:
         """Photos not in ``used``, but for those of test folders and second copies of a used one."""

@@ -170,7 +170,7 @@ def _warn_of_unread_files(index: PhotoIndex, warnings: list[str]) -> None:
             f"{counted(len(index.unread), 'picture or archive', 'pictures or archives')} of kinds that are not read "
             f"left out: {listed(index.unread)}."
         )
-    over = index.passed_over.without(TABLE_SUFFIXES)
+    over = index.passed_over.without(TABLE_SUFFIXES | {""})  # a table, a licence
     if over:
         warnings.append(f"Passed over: {over}.")
 
