@@ -12,6 +12,7 @@ from isic_screen import Screener, open_photo
 from isic_screen.operating_point import restate
 from isic_screen.ui.numbers import percent
 from isic_screen.ui.texts import German, Texts
+from tests import phone_files as phone
 from tests.browser.conftest import saved_by, upload
 from tests.conftest import ROOT
 
@@ -169,6 +170,19 @@ def test_two_tabs_of_one_visitor_do_not_mix(page: Page, address: str):
     assert page.inner_text("#answer .figure") == first
     assert other.inner_text("#answer .figure") != first
     expect(other.locator("#sensitivity input[type=number]")).to_have_value("95")
+
+
+@pytest.mark.parametrize("name", ["IMG_0001.HEIC", "IM000001", "notes.txt"])
+def test_a_file_that_the_browser_calls_no_picture_is_read_or_told_what_it_is(page: Page, tmp_path, name):
+    with Image.open(EXAMPLE) as drawn:
+        photo = drawn.convert("RGB")
+    files = {"IMG_0001.HEIC": phone.heic(photo), "IM000001": phone.dicom(photo.tobytes(), size=photo.size)}
+    (tmp_path / name).write_bytes(files.get(name, b"age,sex"))
+    upload(page, tmp_path / name)
+    if name in files:
+        expect(page.locator("#answer .verdict")).to_be_visible()
+    else:
+        expect(page.locator("#answer .problem")).to_contain_text("notes.txt is a text file, not a photo")
 
 
 def test_a_picture_of_too_many_pixels_is_a_sentence(page: Page, tmp_path):
