@@ -104,8 +104,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _probability(text: str) -> float:
     from isic_screen.operating_point import out_of_range  # here, as it brings numpy, and --help need not wait
+    from isic_screen.typed_number import typed_number
 
-    value = float(text)
+    value = typed_number(text)
     if fault := out_of_range(value):
         raise argparse.ArgumentTypeError(fault)
     return value

@@ -89,6 +89,11 @@ class OperatingPoint:
     prevalence: float
     other_cameras: "OperatingPoint | None" = None
 
+    @property
+    def weak(self) -> bool:
+        """Whether fewer than half of the melanomas are caught: then not to be referred says nothing."""
+        return self.sensitivity.value is not None and self.sensitivity.value < 0.5
+
     def restated(self, prevalence: float) -> "OperatingPoint":
         """The same rule where melanomas are more or less common: its threshold on that scale, the rates unchanged."""
         threshold = restate(self.threshold, self.prevalence, prevalence)

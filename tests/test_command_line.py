@@ -183,12 +183,13 @@ def test_standard_output_is_utf_8_and_may_be_closed_early(tmp_path, lite0_file):
     assert b"error" not in early.stderr
 
 
-def test_files_keep_their_names_and_the_threshold_can_be_set(photos, capsys, lite0_file):
+@pytest.mark.parametrize(("typed", "threshold", "flagged"), [("0", "0", "1"), ("0,999999", "0.999999", "0")])
+def test_files_keep_their_names_and_the_threshold_can_be_set(photos, capsys, lite0_file, typed, threshold, flagged):
     file = photos / "b.jpg"
-    assert main(["screen", str(file), "--threshold", "0", "--model", str(lite0_file)]) == 0
+    assert main(["screen", str(file), "--threshold", typed, "--model", str(lite0_file)]) == 0
     rows = list(csv.DictReader(capsys.readouterr().out.splitlines()))
     assert [row["file"] for row in rows] == [str(file)]
-    assert (rows[0]["threshold"], rows[0]["flagged"]) == ("0", "1")
+    assert (rows[0]["threshold"], rows[0]["flagged"]) == (threshold, flagged)
 
 
 def test_a_file_that_is_not_there_keeps_its_row(photos, tmp_path, lite0_file, capsys):

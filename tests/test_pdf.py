@@ -18,8 +18,9 @@ from isic_screen.ui.consequences import other_cameras
 from isic_screen.ui.heat_words import heat_caption, heat_title
 from isic_screen.ui.numbers import against, percent
 from isic_screen.ui.pdf import Context, case_pdf
+from isic_screen.ui.pdf_batch import BatchRow, batch_pdf
 from isic_screen.ui.pdf_blocks import without_markup
-from isic_screen.ui.pdf_sheet import BOTTOM, TOP, Sheet, height
+from isic_screen.ui.pdf_sheet import BELOW, BELOW_WASH, BOTTOM, TOP, Sheet, height
 from isic_screen.ui.texts import LANGUAGES, Texts
 from tests.conftest import lesion
 from tests.printed import HOSTILE, ON, SHA, example_model, packed, says, text_on, texts
@@ -73,6 +74,23 @@ def test_no_limit_of_the_bundled_model_is_cut(language, bundled_model):
     model = replace(bundled_model, network=None)
     crowded = _case(_screening(0.25, "doubtful", (BLURRED,)), language=language, model=model, prevalence=0.05)
     assert says(crowded, *map(language.stated, (model.facts.intended_use, *model.facts.limits)))
+
+
+@pytest.mark.parametrize("language", LANGUAGES, ids=lambda language: language.LANGUAGE)
+def test_a_threshold_that_catches_few_melanomas_is_warned_of_and_nothing_is_green(language, bundled_model):
+    model = replace(bundled_model, network=None)
+
+    def green(pdf: bytes) -> bool:
+        drawn = b"".join(page.get_contents().get_data() for page in PdfReader(io.BytesIO(pdf)).pages)
+        return any(b"%.4f %.4f %.4f " % tuple(part / 255 for part in colour) in drawn for colour in (BELOW, BELOW_WASH))
+
+    for threshold, weak in ((0.9, True), (0.02, False)):
+        point = model.facts.operating_point(threshold)
+        case = _case(_screening(0.01), language=language, model=model, threshold=threshold)
+        many = batch_pdf([BatchRow("a.jpg", 0.01, False)], point, model, language, on=ON)
+        for pdf in (case, many):
+            assert says(pdf, language.WEAK.format(sensitivity=percent(point.sensitivity.value, language))) == weak
+            assert green(pdf) != weak
 
 
 @pytest.mark.parametrize("language", LANGUAGES, ids=lambda language: language.LANGUAGE)

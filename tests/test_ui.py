@@ -4,7 +4,6 @@ import io
 import re
 from dataclasses import replace
 
-import gradio as gr
 import numpy as np
 import pytest
 from pypdf import PdfReader
@@ -14,11 +13,12 @@ from isic_screen.explain import METHODS
 from isic_screen.operating_point import ThresholdTable, restate
 from isic_screen.quality import assess
 from isic_screen.screener import Screening
-from isic_screen.ui import answer
+from isic_screen.ui import answer, batch
 from isic_screen.ui.answer import Case
+from isic_screen.ui.batch import Batch, Row
 from isic_screen.ui.callbacks import Callbacks
+from isic_screen.ui.confusion import confusion
 from isic_screen.ui.consequences import ThresholdPlot, consequences
-from isic_screen.ui.desk import Desk
 from isic_screen.ui.numbers import People, against, percent
 from isic_screen.ui.pdf import Context
 from isic_screen.ui.texts import German, Texts
@@ -28,6 +28,10 @@ from tests.page_text import text_of
 from tests.printed import ON
 
 texts = Texts()
+
+
+def table_of_batch(rows: list[Row], point, language) -> str:
+    return batch.table(Batch(rows), point, 0.018, "all", 1, language)
 
 
 def _case(probability: float = 0.2, verdict: str = "fit", reasons: tuple[str, ...] = ()) -> Case:
@@ -86,6 +90,23 @@ def test_the_scale_is_labelled_in_the_language(table):
     german = text_of(answer.verdict(_case(0.2), table.at(0.01), 0.018, German()))
     assert "0,1\N{NARROW NO-BREAK SPACE}%" in german
     assert not re.search(r"\d\.\d", german)
+
+
+@pytest.mark.parametrize("language", [texts, German()], ids=["en", "de"])
+@pytest.mark.parametrize(("sensitivity", "warned"), [(0.45, True), (0.55, False)])
+def test_a_threshold_that_catches_few_melanomas_is_warned_of_and_nothing_is_green(table, language, sensitivity, warned):
+    point = table.at(table.threshold_for_sensitivity(sensitivity))
+    said = language.WEAK.format(sensitivity=percent(point.sensitivity.value, language))
+    shown = [
+        answer.verdict(_case(0.0001), point, 0.018, language),
+        answer.verdict(_case(0.99), point, 0.018, language),
+        table_of_batch([Row("a.jpg", _case(0.0001).screening)], point, language),
+    ]
+    for html in shown:
+        assert (said in text_of(html)) == warned
+        assert ("weak" in re.search(r'<div class="(card[^"]*)"', html).group(1).split()) == warned
+    for html in (consequences(point, table, "", language), confusion(point, table, language)):
+        assert ('class="card' in html and ' weak"' in html) == warned
 
 
 def test_exactly_at_the_threshold_is_refer(table):
@@ -192,17 +213,6 @@ def test_consequences_are_the_operating_points(table):
     dots = [path.count("M") for path in re.findall(r' d="(M[^"]*|)"', html)]
     assert sum(dots) == 1000
     assert dots[0] == round(counts.found)
-
-
-def test_a_heat_map_that_comes_after_the_next_photo_is_dropped(callbacks, monkeypatch):
-    desk = Desk("", "first.jpg", _case())
-
-    def slow(*_: object) -> str:
-        desk.case = None  # meanwhile another photo is given
-        return "the first photo's map"
-
-    monkeypatch.setattr(Callbacks, "heat", slow)
-    assert desk.heat(callbacks, METHODS[-1]) == gr.skip()
 
 
 def test_few_referred_for_each_melanoma_are_not_rounded_to_one():

@@ -10,6 +10,7 @@ from isic_screen.backbone import Weights
 from isic_screen.errors import RecipeError
 from isic_screen.network import ScreenNet, build_network
 from isic_screen.training.distortion import Distortion
+from isic_screen.typed_number import typed_number
 
 RECIPES = Path(__file__).resolve().parents[2] / "train" / "recipes"
 
@@ -258,10 +259,15 @@ def load_starts(recipe: Recipe, overrides: Sequence[str] = ()) -> tuple[FineTune
 
 
 def _parse(text: str) -> Any:
-    """A TOML value; a word without quotes is taken as a string, as a shell strips the quotes."""
+    """A TOML value, or a number with a decimal comma; a word without quotes is a string, as a shell strips the
+    quotes."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except (ValueError, RecursionError):
+        pass
+    try:
+        return typed_number(text)
+    except ValueError:
         return text
 
 

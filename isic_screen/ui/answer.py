@@ -14,7 +14,7 @@ from isic_screen.operating_point import OperatingPoint, restate
 from isic_screen.quality import Quality
 from isic_screen.screener import Screening
 from isic_screen.ui.heat_words import heat_caption, heat_title
-from isic_screen.ui.numbers import against, percent, round_percent
+from isic_screen.ui.numbers import against, percent, round_percent, weak_sentence
 from isic_screen.ui.scale import Scale
 from isic_screen.ui.texts import Texts
 
@@ -87,6 +87,11 @@ def problem(sentence: str, texts: Texts) -> str:
     return _alert(texts.UNREADABLE, escape(sentence))
 
 
+def not_updated(texts: Texts) -> str:
+    """That the server gave no answer about a choice of threshold or prevalence, and what to do."""
+    return _alert(texts.NOT_UPDATED, texts.NOT_UPDATED_ADVICE)
+
+
 def _alert(heading: str, sentence: str) -> str:
     return f'<div class="card problem" role="alert"><h2>{icon("unfit")} {heading}</h2><p>{sentence}</p></div>'
 
@@ -104,7 +109,7 @@ def verdict(case: Case, point: OperatingPoint, prevalence: float, texts: Texts) 
     screening = case.screening
     quality = _quality(screening.quality, texts)
     if screening.quality.verdict == "unfit":
-        return f'<div class="card">{quality}<p>{texts.UNFIT_ADVICE}</p></div>'
+        return f'<div class="card{weak_class(point)}">{quality}<p>{texts.UNFIT_ADVICE}</p></div>'
     flagged = screening.flagged(point.threshold)
     kind, word, why = ("refer", texts.REFER, texts.REFER_WHY) if flagged else ("below", texts.BELOW, texts.BELOW_WHY)
 
@@ -115,13 +120,25 @@ def verdict(case: Case, point: OperatingPoint, prevalence: float, texts: Texts) 
     ends = [restated(end) for end in case.spread] if case.spread and case.borderline(point.threshold) else []
     threshold, (written, *turned) = against(stated.threshold, [probability, *ends], texts)
     return (
-        f'<div class="card {kind}">{quality}'
+        f'<div class="card {kind}{weak_class(point)}">{quality}'
         f'<h2 class="verdict">{icon(kind)} {word}</h2><p class="why">{why.format(threshold=threshold)}</p>'
+        f"{weak_threshold(point, texts)}"
         f"{_borderline(turned, texts)}"
         f'<p class="probability"><span class="figure">{written}</span> '
         f"{texts.PROBABILITY.format(prevalence=percent(prevalence, texts))}</p>"
         f"{_scale(probability, stated, written, threshold, texts)}</div>"
     )
+
+
+def weak_class(point: OperatingPoint) -> str:
+    """For a card in which nothing may be green, as the threshold catches too few melanomas."""
+    return " weak" if point.weak else ""
+
+
+def weak_threshold(point: OperatingPoint, texts: Texts) -> str:
+    """The warning that a threshold catches too few melanomas, where it does."""
+    sentence = weak_sentence(point, texts)
+    return f'<p class="weak-threshold">{icon("doubtful")} {sentence}</p>' if sentence else ""
 
 
 def _borderline(ends: Sequence[str], texts: Texts) -> str:

@@ -21,7 +21,7 @@ from isic_screen.hashing import short_hash
 from isic_screen.operating_point import OperatingPoint, restate
 from isic_screen.photo import open_photo
 from isic_screen.screener import Screening
-from isic_screen.ui.answer import Case, icon
+from isic_screen.ui.answer import Case, icon, weak_class, weak_threshold
 from isic_screen.ui.numbers import against, localised, percent
 from isic_screen.ui.texts import Texts
 from isic_screen.ui.upload import given_name
@@ -75,6 +75,8 @@ class Batch:
     """What lies in the ZIPs beside the photos."""
     paths: Sequence[str] = ()
     """The uploads that the rows come from, one or many of each, in this order; they are deleted after a while."""
+    run: int | None = None
+    """By which the browser tells it from the batches before."""
 
     def sorted(self, threshold: float, chosen: str) -> list[tuple[int, Row]]:
         """(number, row) of those that the filter lets through: by falling probability, then what was not screened."""
@@ -207,7 +209,8 @@ def table(batch: Batch, point: OperatingPoint, prevalence: float, chosen: str, p
         shown = texts.BATCH_SHOWN.format(first=first + 1, last=min(first + ROWS_SHOWN, len(listed)), of=len(listed))
     shown = f'<p class="small">{shown}</p>' if shown else ""
     return (
-        f'<div class="card batch"><p class="sentence">{counts}</p><div class="scroll" tabindex="0" role="region" '
+        f'<div class="card batch{weak_class(point)}"><p class="sentence">{counts}</p>{weak_threshold(point, texts)}'
+        f'<div class="scroll" tabindex="0" role="region" '
         f'aria-label="{texts.TAB_BATCH}"><table><thead><tr>'
         f'<th scope="col"><span class="unseen">{texts.BATCH_PICTURE}</span></th><th scope="col">{texts.BATCH_FILE}</th>'
         f'<th scope="col">{texts.BATCH_PROBABILITY}</th><th scope="col">{texts.BATCH_ANSWER}</th>'

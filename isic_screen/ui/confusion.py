@@ -33,7 +33,7 @@ def confusion(point: OperatingPoint, table: ThresholdTable, texts: Texts) -> str
     totals = (found + false_alarms, missed + cleared, table.positives + table.negatives)
     summed = "".join(f'<td class="total">{localised(f"{total:,}", texts)}</td>' for total in totals)
     return (
-        f'<div class="card confusion"><h3>{texts.CONFUSION_TITLE}</h3><table>'
+        f'<div class="card confusion{" weak" if point.weak else ""}"><h3>{texts.CONFUSION_TITLE}</h3><table>'
         f"<caption>{texts.CONFUSION_CAPTION}</caption><thead><tr><td></td>"
         f'<th scope="col">{texts.REFER}</th><th scope="col">{texts.BELOW}</th>'
         f'<th scope="col">{texts.CONFUSION_ALL}</th></tr></thead><tbody>{body}<tr>'

@@ -56,8 +56,9 @@ def consequences(point: OperatingPoint, table: ThresholdTable, basis: str, texts
     elsewhere = f'<p class="elsewhere">{others}</p>' if others else ""
     stated = percent(table.prevalence, texts)
     restated = "" if point.prevalence == table.prevalence else " " + texts.RESTATED.format(prevalence=stated)
+    weak = " weak" if point.weak else ""
     return (
-        f'<div class="card consequences"><p class="sentence">{sentence}</p>{_dots(counts, people, texts)}'
+        f'<div class="card consequences{weak}"><p class="sentence">{sentence}</p>{_dots(counts, people, texts)}'
         f'<div class="tiles">{"".join(tiles)}</div>{elsewhere}<p class="small">{evidence}{restated}</p></div>'
     )
 

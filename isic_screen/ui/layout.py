@@ -9,9 +9,10 @@ from isic_screen.ui.about import about
 from isic_screen.ui.api import endpoints
 from isic_screen.ui.batch_tab import batch_tab
 from isic_screen.ui.callbacks import Callbacks
+from isic_screen.ui.controls import sensitivity_slider
+from isic_screen.ui.newest import Questions
 from isic_screen.ui.photo_tab import SESSION_SECONDS, photo_tab
 from isic_screen.ui.texts import LANGUAGES, Texts
-from isic_screen.ui.threshold import sensitivity_slider
 from isic_screen.ui.uploads import count_inputs, files_alone
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
@@ -66,13 +67,14 @@ def _fill(page: gr.Blocks, callbacks: Callbacks) -> None:
     texts = callbacks.texts
     gr.Navbar(main_page_name=LANGUAGES[0].LANGUAGE_NAME)
     gr.HTML(_header(texts))
+    questions = Questions()
     with gr.Tabs():
-        other_sensitivity = sensitivity_slider(texts, elem_id="batch-sensitivity", render=False)
+        elsewhere = sensitivity_slider(texts, elem_id="batch-sensitivity", render=False)
         with gr.Tab(texts.TAB_PHOTO):
-            threshold = photo_tab(callbacks, other_sensitivity)
-        with gr.Tab(texts.TAB_BATCH):
-            other_sensitivity.render()
-            batch_tab(callbacks, threshold)
+            choices = photo_tab(callbacks, questions, elsewhere)
+        with gr.Tab(texts.TAB_BATCH, elem_id="many-photos"):
+            elsewhere.render()
+            batch_tab(callbacks, questions, choices)
         with gr.Tab(texts.TAB_ABOUT):
             gr.HTML(about(callbacks.screener.model, texts), elem_id="about")
     page.load(None, None, None, js=_on_load(texts), api_visibility="private")
@@ -91,5 +93,5 @@ def kept(texts: Texts) -> str:
 
 
 def _on_load(texts: Texts) -> str:
-    script = (ASSETS / "page.js").read_text(encoding="utf-8")
-    return f'() => ({script.strip()})("{texts.LANGUAGE}", "{texts.EXAMPLE}")'
+    newest, page = ((ASSETS / name).read_text(encoding="utf-8").strip() for name in ("newest.js", "page.js"))
+    return f'() => {{ ({newest})(); ({page})("{texts.LANGUAGE}", "{texts.EXAMPLE}"); }}'

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import floor, log10
 
-from isic_screen.operating_point import Per1000, Proportion
+from isic_screen.operating_point import OperatingPoint, Per1000, Proportion
 from isic_screen.ui.texts import Texts
 
 NARROW_SPACE = "\N{NARROW NO-BREAK SPACE}"
@@ -42,6 +42,12 @@ def against(threshold: float, probabilities: Sequence[float], texts: Texts) -> t
     # A probability that is the threshold reads like it.
     written = [percent(probability, texts, needed.get(probability, most)) for probability in probabilities]
     return percent(threshold, texts, most), written
+
+
+def weak_sentence(point: OperatingPoint, texts: Texts) -> str:
+    """The warning that a threshold catches fewer than half of the melanomas; "" where it catches more."""
+    caught = point.sensitivity.value
+    return texts.WEAK.format(sensitivity=percent(caught, texts)) if point.weak and caught is not None else ""
 
 
 def people(count: float, texts: Texts) -> str:

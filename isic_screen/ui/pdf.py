@@ -11,19 +11,20 @@ from isic_screen.explain import FloatMap, heat_layer, overlay
 from isic_screen.operating_point import OperatingPoint
 from isic_screen.screener import Screening
 from isic_screen.ui.heat_words import heat_caption, heat_title
-from isic_screen.ui.numbers import against, percent
+from isic_screen.ui.numbers import against, percent, weak_sentence
 from isic_screen.ui.pdf_blocks import BODY, FINE, HEADING, SMALL, foot, head, meaning
 from isic_screen.ui.pdf_scale import scale_bar
 from isic_screen.ui.pdf_sheet import (
     BELOW_WASH,
-    COLOURS,
     LEFT,
+    PAPER,
     QUIET,
     REFER,
     REFER_WASH,
     WIDTH,
     Icon,
     Sheet,
+    colours_at,
     height,
 )
 from isic_screen.ui.texts import Texts
@@ -79,6 +80,7 @@ def case_pdf(
     def laid_out(picture_height: float) -> tuple[bytes, float]:
         """The file, and how many mm its note lacks."""
         with Sheet(texts.PDF_TITLE, texts.LANGUAGE, on) as sheet:
+            sheet.colours = colours_at(point)
             sheet.add_page()
             y = head(sheet, texts.PDF_TITLE, texts, on)
             file = texts.PDF_FILE.format(name=name, sha256=sha256)
@@ -176,16 +178,19 @@ def _answer(
     remarks: list[tuple[Icon, str]] = [_quality(screening, texts)]
     turns = spread if spread is not None and spread[0] < point.threshold <= spread[1] else ()
     threshold, (written, *ends) = against(point.threshold, [probability, *turns], texts)
+    if weak := weak_sentence(point, texts):
+        remarks.insert(0, ("doubtful", weak))
     if ends:
         remarks.append(("doubtful", texts.BORDERLINE.format(low=ends[0], high=ends[1])))
     inside = WIDTH - 2 * _PADDING
     said = [(mark, sheet.fitted(text, inside - 5, height(SMALL, 3), SMALL)) for mark, text in remarks]
     tall = 36.8 + sum(found.tall + 0.6 for _, found in said)
-    sheet.panel(LEFT, y, WIDTH, tall, fill=REFER_WASH if flagged else BELOW_WASH, edge=COLOURS[kind])
+    colour, wash = sheet.colours[kind], PAPER if point.weak else BELOW_WASH
+    sheet.panel(LEFT, y, WIDTH, tall, fill=REFER_WASH if flagged else wash, edge=colour)
 
     x, half = LEFT + _PADDING, inside / 2
     sheet.icon(kind, x, y + 3, 9)
-    sheet.put(x + 12, y + 2.2, word, half - 14, 17, least=10, bold=True, colour=COLOURS[kind])
+    sheet.put(x + 12, y + 2.2, word, half - 14, 17, least=10, bold=True, colour=colour)
     sheet.put(x + 12, y + 10.4, why.format(threshold=threshold), half - 15, SMALL, lines=2, least=FINE)
     sheet.put(x + half, y + 2.2, written, half, 17, bold=True)
     stated = texts.PROBABILITY.format(prevalence=percent(point.prevalence, texts))
@@ -211,7 +216,7 @@ def _no_answer(sheet: Sheet, y: float, screening: Screening, texts: Texts) -> fl
     inside = WIDTH - 2 * _PADDING - 12
     said = [sheet.fitted(text, inside, height(BODY, 6), BODY) for text in (reasons, texts.UNFIT_ADVICE)]
     tall = 14 + sum(found.tall + 0.5 for found in said)
-    sheet.panel(LEFT, y, WIDTH, tall, fill=REFER_WASH, edge=COLOURS[mark])
+    sheet.panel(LEFT, y, WIDTH, tall, fill=REFER_WASH, edge=sheet.colours[mark])
     x = LEFT + _PADDING
     sheet.icon(mark, x, y + 3, 9)
     sheet.put(x + 12, y + 2.2, texts.PDF_NO_PROBABILITY, inside, 17, least=10, bold=True, colour=REFER)

@@ -9,9 +9,9 @@ from PIL import Image
 from isic_screen.artifact import Model
 from isic_screen.operating_point import OperatingPoint
 from isic_screen.ui.clock import written
-from isic_screen.ui.numbers import against, percent
+from isic_screen.ui.numbers import against, percent, weak_sentence
 from isic_screen.ui.pdf_blocks import BODY, FINE, HEADING, SMALL, foot, head, meaning
-from isic_screen.ui.pdf_sheet import BOTTOM, COLOURS, INK, LEFT, QUIET, TOP, WIDTH, Icon, Sheet, height
+from isic_screen.ui.pdf_sheet import BOTTOM, INK, LEFT, QUIET, REFER, TOP, WIDTH, Icon, Sheet, colours_at, height
 from isic_screen.ui.texts import Texts
 
 _ROW, _ROW_WITH_PICTURE = 8.4, 13.0  # mm
@@ -44,6 +44,7 @@ def batch_pdf(
     """The list as a PDF file of as many A4 pages as it takes; probabilities descend, photos without one come last."""
     ordered = sorted(rows, key=lambda row: (row.probability is None, -(row.probability or 0.0), row.name))
     with Sheet(texts.PDF_BATCH_TITLE, texts.LANGUAGE, on) as sheet:
+        sheet.colours = colours_at(point)
         sheet.add_page()
         listed = [row.probability for row in ordered if row.probability is not None]
         threshold, written = against(point.threshold, listed, texts)
@@ -100,7 +101,10 @@ def _summary(
     )
     y = sheet.put(LEFT, y, counts if rows else texts.PDF_NO_PHOTOS, WIDTH, 11, lines=2, least=8, bold=True)
     rule = texts.PDF_RULE.format(threshold=threshold, prevalence=percent(point.prevalence, texts))
-    y = sheet.put(LEFT, y, rule, WIDTH, BODY, lines=2) + _GAP
+    y = sheet.put(LEFT, y, rule, WIDTH, BODY, lines=2)
+    if weak := weak_sentence(point, texts):
+        y = sheet.put(LEFT, y, weak, WIDTH, BODY, lines=3, bold=True, colour=REFER)
+    y += _GAP
     return meaning(sheet, y, point, model, texts) + _GAP
 
 
@@ -141,6 +145,6 @@ def _row(sheet: Sheet, y: float, tall: float, row: BatchRow, written: str, pictu
         sheet.put(name, under, f"SHA-256 {row.sha256}…", probability - name - 3, FINE, least=4.5, colour=QUIET)
     sheet.put(probability, y + 0.7, written, 21, HEADING, least=FINE, bold=True)
     sheet.icon(icon, answer, y + 1.2, 3)
-    sheet.put(answer + 4.2, y + 1, word, remark - answer - 6, SMALL, lines=lines, bold=True, colour=COLOURS[icon])
+    sheet.put(answer + 4.2, y + 1, word, remark - answer - 6, SMALL, lines=lines, bold=True, colour=sheet.colours[icon])
     sheet.put(remark, y + 1, row.remark, end - remark, FINE, lines=int((tall - 1.6) / height(FINE)), least=5)
     sheet.rule(y + tall - 0.2)

@@ -21,6 +21,7 @@ from fpdf.prefs import ViewerPreferences
 from matplotlib import get_data_path
 from PIL import Image
 
+from isic_screen.operating_point import OperatingPoint
 from isic_screen.ui.pdf_fonts import BOX, drawable, plain, script_font
 
 Colour = tuple[int, int, int]
@@ -31,6 +32,7 @@ INK, QUIET, RULE, PAPER = (27, 39, 51), (82, 96, 109), (205, 214, 222), (255, 25
 REFER, REFER_WASH = (168, 69, 10), (253, 241, 233)
 BELOW, BELOW_WASH = (11, 106, 79), (238, 247, 243)
 COLOURS: dict[Icon, Colour] = {"refer": REFER, "below": BELOW, "fit": BELOW, "doubtful": REFER, "unfit": REFER}
+_WITHOUT_GREEN: dict[Icon, Colour] = {**COLOURS, "below": QUIET, "fit": QUIET}
 
 LEFT, WIDTH, TOP, BOTTOM = 18.0, 174.0, 13.0, 286.0
 """The type area; text ends at BOTTOM."""
@@ -46,6 +48,11 @@ _CELL_ASCENT = 0.8  # of the font's size: where the library has the baseline of 
 _SHRINKS_BY = 0.5  # points
 _NARROWEST = 0.25  # of the font's size: nearly every character that can be seen is wider
 _ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
+
+
+def colours_at(point: OperatingPoint) -> dict[Icon, Colour]:
+    """The colours of the icons; nothing is green where too few melanomas are caught."""
+    return _WITHOUT_GREEN if point.weak else COLOURS
 
 
 def height(size: float, lines: int = 1) -> float:
@@ -77,6 +84,7 @@ class Sheet(FPDF):
     def __init__(self, title: str, language: str, on: date) -> None:
         super().__init__(unit="mm", format="A4")
         self.set_auto_page_break(False)
+        self.colours = COLOURS
         self.c_margin = 0.0
         self.str_alias_nb_pages = None  # type: ignore[assignment]  # "{nb}" in a note is no page number
         self.set_title(title)
@@ -205,7 +213,7 @@ class Sheet(FPDF):
 
     def icon(self, kind: Icon, x: float, y: float, side: float) -> None:
         """A shape in a square of `side` mm: a filled triangle refers, a hollow circle does not, a cross stops."""
-        colour = COLOURS[kind]
+        colour = self.colours[kind]
 
         def at(across: float, down: float) -> tuple[float, float]:
             return x + across * side, y + down * side

@@ -1,30 +1,22 @@
 """The tab for one photo: the photo, its answer and heat map, and the threshold with what it means."""
 
 import base64
+import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from isic_screen.explain import METHODS
-from isic_screen.operating_point import DEFAULT_SENSITIVITY, SENSITIVITY_TARGETS, restate
 from isic_screen.ui import answer
 from isic_screen.ui.callbacks import Callbacks
-from isic_screen.ui.clock import CLOCK_LAST, visitors_time
+from isic_screen.ui.clock import visitors_time
+from isic_screen.ui.controls import PARTS, Controls, controls
 from isic_screen.ui.desk import Desk
-from isic_screen.ui.numbers import localised, percent
-from isic_screen.ui.threshold import (
-    LEAST_PREVALENCE,
-    MOST_PREVALENCE,
-    WITHIN_SLIDER,
-    Threshold,
-    as_shown,
-    in_percent,
-    preset_at,
-    sensitivity_slider,
-    share_of,
-    slider_step,
-)
+from isic_screen.ui.newest import QUICK, Asked, Question, Questions, name_of
+from isic_screen.ui.report_form import ReportForm, report_form
+from isic_screen.ui.threshold import chosen
 from isic_screen.ui.uploads import hand_over_file
 
 EXAMPLES = sorted((Path(__file__).resolve().parents[2] / "assets" / "examples").glob("*.jpg"))
@@ -33,29 +25,43 @@ SESSION_SECONDS = 3600
 """How long a visitor's case is kept in memory, at most."""
 MODEL_AT_ONCE: dict[str, Any] = {"concurrency_limit": 2, "concurrency_id": "model"}
 """How often the network runs side by side, over all visitors and tabs."""
-QUICK: dict[str, Any] = {
-    "api_visibility": "private",
-    "show_progress": "hidden",
-    "queue": False,
-    "trigger_mode": "always_last",
-}
-"""Events that only compute: they wait for no photo."""
+REAR_CAMERA = gr.WebcamOptions(mirror=False, constraints={"video": {"facingMode": {"ideal": "environment"}}})
+"""The camera that looks at the lesion; and a mirrored photo would be another lesion."""
 
 _DEFAULT_STRENGTH = 55
 # In the browser alone: the layer is already there, only its opacity changes.
 _SET_STRENGTH = "(strength) => { document.body.style.setProperty('--heat', strength / 100); }"
-_SAVE_PDF = "(pdf) => window.isicScreenSave(pdf, 'isic-screen-report.pdf', 'application/pdf')"
+_SHOW = "(photo, ...typed) => window.isicScreen.show(photo, {cards}, {parts}, typed)"
+_ASK_ABOUT = "(asked, photo, ...rest) => [window.isicScreen.ask(photo), photo, ...rest]"
 
 
-def photo_tab(callbacks: Callbacks, other_sensitivity: gr.Slider) -> Threshold:
-    """The components and events of the tab, inside the tab's context. `other_sensitivity` follows and leads as well."""
+@dataclass(frozen=True)
+class _Parts:
+    """The components of the tab beside the controls."""
+
+    photo: gr.Image
+    verdict: gr.HTML
+    heat: gr.HTML
+    heat_controls: gr.Row
+    method: gr.Dropdown
+    report: ReportForm
+    meaning: list[gr.HTML]
+    """In the order of Callbacks.meaning."""
+
+
+def photo_tab(callbacks: Callbacks, questions: Questions, elsewhere: gr.Slider) -> Controls:
+    """The components and events of the tab, inside the tab's context. The slider `elsewhere` follows and leads too."""
+    desk = gr.State(Desk(), time_to_live=SESSION_SECONDS)
+    parts, choices = _components(callbacks, elsewhere)
+    _on_photo(callbacks, questions, desk, parts)
+    _on_choice(callbacks, questions, desk, parts, choices)
+    _on_report(callbacks, questions, desk, parts)
+    return choices
+
+
+def _components(callbacks: Callbacks, elsewhere: gr.Slider) -> tuple[_Parts, Controls]:
     texts, facts = callbacks.texts, callbacks.screener.facts
-    desk = gr.State(Desk(answer.waiting(texts)), time_to_live=SESSION_SECONDS)
-    # Kept by the page: so what holds is what the page shows, though the server may have forgotten all.
-    threshold = gr.Number(facts.default_threshold, visible=False)
-    in_force = gr.Number(facts.prevalence, visible=False)
     htmls = callbacks.meaning(facts.default_threshold, facts.prevalence)
-
     with gr.Row(elem_classes="photo-and-answer"):
         with gr.Column(scale=5, min_width=320):
             photo = gr.Image(
@@ -67,38 +73,11 @@ def photo_tab(callbacks: Callbacks, other_sensitivity: gr.Slider) -> Threshold:
                 buttons=["fullscreen"],
                 placeholder=texts.PHOTO_HINT,
                 elem_id="photo",
+                webcam_options=REAR_CAMERA,
             )
             hand_over_file(photo, texts)
             gr.Examples([str(file) for file in EXAMPLES], photo, label=texts.EXAMPLES, api_visibility="private")
-            with gr.Group(elem_classes="threshold-controls"):
-                gr.HTML(f'<h2 class="section">{texts.THRESHOLD_TITLE}</h2>')
-                sensitivity = sensitivity_slider(texts, elem_id="sensitivity")
-                presets = gr.Radio(
-                    [
-                        (texts.PRESET.format(percent=f"{100 * target:g}"), 100 * target)
-                        for target in SENSITIVITY_TARGETS
-                    ],
-                    value=100 * DEFAULT_SENSITIVITY,
-                    label=texts.PRESETS,
-                    elem_id="presets",
-                )
-                with gr.Row(elem_classes="numbers"):
-                    number = gr.Number(
-                        as_shown(facts.default_threshold),
-                        label=texts.THRESHOLD_NUMBER,
-                        info=texts.THRESHOLD_NUMBER_INFO,
-                        elem_id="threshold",
-                    )
-                    prevalence = gr.Number(
-                        in_percent(facts.prevalence),
-                        label=texts.PREVALENCE,
-                        info=texts.PREVALENCE_INFO.format(
-                            prevalence=percent(facts.prevalence, texts),
-                            least=localised(f"{LEAST_PREVALENCE:g}", texts),
-                            most=localised(f"{MOST_PREVALENCE:g}", texts),
-                        ),
-                        elem_id="prevalence",
-                    )
+            choices = controls(callbacks, elsewhere)
             consequence = gr.HTML(htmls[0], elem_id="consequences")
             roc = gr.HTML(htmls[2], elem_id="roc")
         with gr.Column(scale=6, min_width=320):
@@ -107,190 +86,144 @@ def photo_tab(callbacks: Callbacks, other_sensitivity: gr.Slider) -> Threshold:
             with gr.Row(elem_classes="heat-controls", visible=False) as heat_controls:
                 strength = gr.Slider(0, 100, _DEFAULT_STRENGTH, step=5, label=texts.HEAT_STRENGTH, scale=3)
                 method = gr.Dropdown(list(METHODS), value=METHODS[0], label=texts.HEAT_METHOD, scale=2)
-            with gr.Accordion(texts.REPORT, open=False, visible=False, elem_id="report") as report:
-                gr.HTML(f'<p class="hint">{texts.REPORT_HINT}</p>')
-                with gr.Row():
-                    label = gr.Textbox(label=texts.CASE_LABEL, max_length=80, min_width=140)
-                    age = gr.Textbox(label=texts.AGE, max_length=20, min_width=80)
-                with gr.Row():
-                    sex = gr.Textbox(label=texts.SEX, max_length=20, min_width=80)
-                    site = gr.Textbox(label=texts.SITE, max_length=60, min_width=140)
-                note = gr.Textbox(label=texts.CLINICIANS_NOTE, lines=3, max_length=1200)
-                make_pdf = gr.Button(texts.MAKE_PDF, variant="primary", elem_id="make-pdf")
-                pdf = gr.Textbox(visible=False)
+            form = report_form(texts)
             precision_recall = gr.HTML(htmls[1], elem_id="plot")
             matrix = gr.HTML(htmls[3], elem_id="confusion")
+    strength.change(None, strength, None, js=_SET_STRENGTH, api_visibility="private")
+    meaning = [consequence, precision_recall, roc, matrix]
+    return _Parts(photo, verdict, heat, heat_controls, method, form, meaning), choices
 
-    typed_in = [label, age, sex, site, note]
-    outcome = [consequence, precision_recall, roc, matrix]
 
-    def share(prevalence_percent: float | None) -> float:
-        return share_of(prevalence_percent, facts.prevalence)
+def _redrawn(callbacks: Callbacks, parts: _Parts, asked: Asked, on: Desk) -> dict[Any, Any]:
+    """The verdict as things stand; nothing while the photo that is shown has no answer yet."""
+    if on.holds(asked):
+        now = chosen(asked, callbacks)
+        return {parts.verdict: callbacks.verdict(on.case, now.threshold, now.prevalence) if on.case else on.card}
+    return {parts.verdict: answer.forgotten(callbacks.texts)} if on.forgotten(asked) else {}
 
-    def cleared(on: Desk, path: str | None, card: str, typed: tuple[str, ...]) -> dict[Any, Any]:
-        """Nothing is left of the photo before: not its case, its heat map, nor what was typed for its report.
 
-        A field that is empty is given nothing: what Gradio is told of a closed report's fields, it puts in shortly
-        after they have appeared, over what was typed there meanwhile.
-        """
-        on.path, on.case, on.card = path, None, answer.waiting(texts) if path is None else card
+def _on_photo(callbacks: Callbacks, questions: Questions, desk: gr.State, parts: _Parts) -> None:
+    """What a photo sets off: the old answer is gone at once, and the new one comes with its heat map."""
+    texts, form = callbacks.texts, parts.report
+    answered = [parts.verdict, parts.heat, parts.heat_controls, form.box]
+
+    def screened(asked: Asked, path: str | None, by: str) -> dict[Any, Any]:
+        now = chosen(asked, callbacks)
+        case, card, picture = callbacks.screen(path, now.threshold, now.prevalence, by)
         return {
-            desk: on,
-            verdict: on.card,
-            heat: "",
-            heat_controls: gr.Row(visible=False),
-            report: gr.Accordion(visible=False),
-            **{field: "" for field, text in zip(typed_in, typed, strict=True) if text},
+            desk: Desk(asked.photo, path, case, card),
+            parts.verdict: card,
+            parts.heat: picture,
+            parts.heat_controls: gr.update(visible=bool(picture)),
+            form.box: gr.update(visible=case is not None),
+            "screened": asked.photo,
         }
 
-    def taken(on: Desk, path: str | None, *typed: str) -> dict[Any, Any]:
-        return cleared(on, path, answer.under_way(texts), typed)
+    def redrawn(asked: Asked, on: Desk) -> dict[Any, Any]:
+        return _redrawn(callbacks, parts, asked, on)
 
-    def failed(on: Desk, path: str | None, *typed: str) -> dict[Any, Any]:
-        return cleared(on, path, answer.failed(texts), typed)
-
-    def screened(on: Desk, path: str | None, at: float, stated: float | None, by: str) -> dict[Any, Any]:
-        case, card, picture = callbacks.screen(path, at, share(stated), by)
-        if on.path not in ("", path):  # another photo came meanwhile, and its answer is on the way
-            return {desk: gr.skip()}
-        on.case, on.card = case, card if case is None else on.card
-        return {
-            desk: on,
-            verdict: card,
-            heat: picture,
-            heat_controls: gr.Row(visible=bool(picture)),
-            report: gr.Accordion(visible=case is not None),
-        }
-
-    def look_again(on: Desk, path: str | None) -> None:
+    def look_again(asked: Asked, on: Desk) -> dict[Any, Any]:
         """A second look of eight more passes: is it borderline?"""
-        if on.path == path:
-            callbacks.measure_spread(on.case, path)
+        if on.holds(asked):
+            callbacks.measure_spread(on.case, on.path)
+        return {}
 
-    def redrawn(on: Desk, shown: str, at: float, stated: float | None) -> str:
-        """The verdict as things stand: the slider may have moved while the model ran. `shown` is the page's card."""
-        if on.case is not None:
-            return callbacks.verdict(on.case, at, share(stated))
-        return answer.forgotten(texts) if on.forgotten(shown) else on.card
+    def mapped(asked: Asked, on: Desk, by: str) -> dict[Any, Any]:
+        if on.forgotten(asked):
+            hidden = gr.update(visible=False)
+            return {parts.verdict: answer.forgotten(texts), parts.heat: "", parts.heat_controls: hidden}
+        return {parts.heat: callbacks.heat(on.case, by)} if on.holds(asked) else {}
 
-    def mapped(on: Desk, shown: str, by: str) -> dict[Any, Any]:
-        if on.forgotten(shown):
-            return {verdict: answer.forgotten(texts), heat: "", heat_controls: gr.Row(visible=False)}
-        return {heat: on.heat(callbacks, by)}
+    cards = json.dumps([answer.waiting(texts), answer.under_way(texts)])
+    names = [name_of(part) for part in answered]
+    shown = _SHOW.format(cards=cards, parts=names)
+    parts.photo.change(
+        None,
+        [parts.photo, *form.typed],
+        [*answered, *form.typed, form.note],
+        js=shown,
+        api_visibility="private",
+        trigger_mode="multiple",
+    )
+    on_model: dict[str, Any] = {"api_visibility": "private", "trigger_mode": "always_last", **MODEL_AT_ONCE}
+    screening = questions.ask(
+        parts.photo.change,
+        screened,
+        [parts.photo, parts.method],
+        [desk, *answered],
+        _ASK_ABOUT,
+        show_progress="minimal",
+        show_progress_on=parts.verdict,
+        **on_model,
+    )
+    failed = f"() => window.isicScreen.fail({json.dumps(answer.failed(texts))})"
+    screening.event.failure(None, None, parts.verdict, js=failed, api_visibility="private")
+    once = questions.ask(screening.answered.success, redrawn, [desk], [parts.verdict], **QUICK)
+    twice = questions.ask(once.answered.success, look_again, [desk], [], show_progress="hidden", **on_model)
+    questions.ask(twice.answered.success, redrawn, [desk], [parts.verdict], **QUICK)
+    # The report is of the method that is chosen.
+    parts.method.input(None, None, None, js="() => window.isicScreen.change('method')", api_visibility="private")
+    questions.ask(
+        parts.method.input,
+        mapped,
+        [desk, parts.method],
+        [parts.heat, parts.verdict, parts.heat_controls],
+        api_visibility="private",
+        show_progress="minimal",
+        show_progress_on=parts.heat,
+        trigger_mode="always_last",
+    )
 
-    def follow(on: Desk, shown: str, at: float, stated: float | None) -> dict[Any, Any]:
-        meaning = zip(outcome, callbacks.meaning(at, share(stated)), strict=True)
-        return {threshold: at, verdict: redrawn(on, shown, at, stated), **dict(meaning)}
 
-    def number_at(at: float, stated: float | None) -> float:
-        return as_shown(restate(at, facts.prevalence, share(stated)))
+def _on_choice(callbacks: Callbacks, questions: Questions, desk: gr.State, parts: _Parts, choices: Controls) -> None:
+    """What threshold and prevalence set off: arithmetic, and never the model."""
+    texts = callbacks.texts
 
-    def chosen(on: Desk, shown: str, caught: float, stated: float | None) -> dict[Any, Any]:
-        at = callbacks.threshold_for(caught)
+    def follow(asked: Asked, on: Desk) -> dict[Any, Any]:
+        now = chosen(asked, callbacks)
+        meaning = callbacks.meaning(now.threshold, now.prevalence)
         return {
-            **follow(on, shown, at, stated),
-            number: number_at(at, stated),
-            presets: preset_at(caught),
-            sensitivity: caught,
-            other_sensitivity: caught,
+            **dict(zip(parts.meaning, meaning, strict=True)),
+            **_redrawn(callbacks, parts, asked, on),
+            **(choices.show(now, texts) if asked.choices else {}),  # a field that was only left stays as it was typed
+            "in_force": now.held.model_dump(),
         }
 
-    def moved(on: Desk, shown: str, caught: float, stated: float | None) -> dict[Any, Any]:
-        return {**chosen(on, shown, caught, stated), sensitivity: gr.skip()}  # it may have moved on
+    def moved(*given: Any, **how: Any) -> Any:
+        return gr.on(choices.moves, *given, **how)
 
-    def moved_elsewhere(on: Desk, shown: str, caught: float, stated: float | None) -> dict[Any, Any]:
-        return {**chosen(on, shown, caught, stated), other_sensitivity: gr.skip()}
+    following = questions.ask(moved, follow, [desk], [*choices.parts, parts.verdict, *parts.meaning], **QUICK)
+    behind = f"() => window.isicScreen.behind({json.dumps(answer.not_updated(texts))})"
+    following.event.failure(None, None, [parts.verdict, parts.meaning[0]], js=behind, api_visibility="private")
 
-    def typed(on: Desk, shown: str, given: float | None, at: float, stated: float | None) -> dict[Any, Any]:
-        if given == number_at(at, stated):  # left as it was; it is rounded, and the threshold in force is not
-            return {number: gr.skip()}
-        at = facts.default_threshold
-        if given is not None:
-            at = restate(min(max(given / 100, 0.0), 1.0), share(stated), facts.prevalence)
-        on_slider = slider_step(100 * (callbacks.point(at).sensitivity.value or 0))
-        possible = given is not None and 0 <= given <= 100
-        return {
-            **follow(on, shown, at, stated),
-            number: gr.skip() if possible else number_at(at, stated),  # what was typed stays as it was typed
-            sensitivity: on_slider,
-            other_sensitivity: on_slider,
-            presets: preset_at(on_slider),
-        }
 
-    def restated(on: Desk, shown: str, at: float, before: float, stated: float | None) -> dict[Any, Any]:
-        now, possible = share(stated), in_percent(share(stated))
-        corrected = {prevalence: gr.skip() if possible == stated else possible}
-        if now == before:  # the field was only left: the one that was gone to must not be written over
-            return corrected
-        return {**corrected, **follow(on, shown, at, stated), in_force: now, number: number_at(at, stated)}
+def _on_report(callbacks: Callbacks, questions: Questions, desk: gr.State, parts: _Parts) -> None:
+    texts, form = callbacks.texts, parts.report
 
-    def reported(on: Desk, at: float, stated: float | None, by: str, *given: str) -> dict[Any, Any]:
-        if on.case is None:
-            return {pdf: "", verdict: answer.forgotten(texts)}
+    def reported(asked: Asked, on: Desk, by: str, *context: str) -> dict[Any, Any]:
+        if not on.holds(asked) or on.case is None:
+            return {parts.verdict: answer.forgotten(texts)} if on.forgotten(asked) else {}
         from isic_screen.ui.pdf import Context  # see Callbacks.report
 
-        *context, now = given
-        made = callbacks.report(on.case, at, share(stated), by, Context(*context), visitors_time(now))
-        return {pdf: base64.b64encode(made).decode()}
+        now = chosen(asked, callbacks)
+        when = visitors_time(asked.clock)
+        made = callbacks.report(on.case, now.threshold, now.prevalence, by, Context(*context), when)
+        return {"file": base64.b64encode(made).decode()}
 
-    answered = [desk, verdict, heat, heat_controls, report]
-    of_a_photo = [*answered, *typed_in]
-    # Gradio begins a listener when the one before has ended: so the old answer is gone before the new photo waits.
-    taking = photo.change(taken, [desk, photo, *typed_in], of_a_photo, **QUICK)
-    screening = photo.change(
-        screened,
-        [desk, photo, threshold, prevalence, method],
-        answered,
-        api_visibility="private",
-        show_progress="minimal",
-        trigger_mode="always_last",
-        **MODEL_AT_ONCE,
-    )
-    for event in (taking, screening):
-        event.failure(failed, [desk, photo, *typed_in], of_a_photo, **QUICK)
-    screening.then(redrawn, [desk, verdict, threshold, prevalence], verdict, **QUICK).then(
-        look_again,
-        [desk, photo],
-        None,
-        api_visibility="private",
-        show_progress="hidden",
-        trigger_mode="always_last",
-        **MODEL_AT_ONCE,
-    ).then(redrawn, [desk, verdict, threshold, prevalence], verdict, **QUICK)
-    method.input(
-        mapped,
-        [desk, verdict, method],
-        [heat, verdict, heat_controls],
-        api_visibility="private",
-        show_progress="minimal",
-        show_progress_on=heat,
-        trigger_mode="always_last",
-    )
-    strength.change(None, strength, None, js=_SET_STRENGTH, api_visibility="private")
-    controls = [threshold, in_force, number, prevalence, sensitivity, presets, other_sensitivity]
-    everything = [*controls, verdict, *outcome]
-    moves = [
-        sensitivity.input(moved, [desk, verdict, sensitivity, prevalence], everything, js=WITHIN_SLIDER, **QUICK),
-        other_sensitivity.input(
-            moved_elsewhere, [desk, verdict, other_sensitivity, prevalence], everything, js=WITHIN_SLIDER, **QUICK
-        ),
-        presets.input(chosen, [desk, verdict, presets, prevalence], everything, **QUICK),
-        gr.on([number.submit, number.blur], typed, [desk, verdict, number, threshold, prevalence], everything, **QUICK),
-        gr.on(
-            [prevalence.submit, prevalence.blur],
-            restated,
-            [desk, verdict, threshold, in_force, prevalence],
-            everything,
-            **QUICK,
-        ),
-    ]
-    make_pdf.click(
+    making = questions.ask(
+        form.make.click,
         reported,
-        [desk, threshold, prevalence, method, *typed_in, pdf],
-        [pdf, verdict],
-        js=CLOCK_LAST,
+        [desk, parts.method, *form.typed],
+        [parts.verdict],
         api_visibility="private",
         show_progress="minimal",
-        show_progress_on=pdf,
-    ).then(None, pdf, None, js=_SAVE_PDF, api_visibility="private")
-    return Threshold(threshold, prevalence, moves)
+        show_progress_on=form.note,
+    )
+    save(making, form.note, "isic-screen-report.pdf", "application/pdf", [*PARTS, "photo", "method", "report"], texts)
+
+
+def save(made: Question, note: gr.HTML, name: str, kind: str, rests_on: list[str], texts: Any) -> None:
+    """Save the file that an answer holds, unless a part of the page that it rests on has changed meanwhile."""
+    sentence = json.dumps(f'<p class="number-note" role="alert">{texts.NOT_SAVED}</p>')
+    script = f"(answer) => window.isicScreen.save(answer, '{name}', '{kind}', {rests_on}) ? '' : {sentence}"
+    made.answered.success(None, made.held, note, js=script, api_visibility="private")

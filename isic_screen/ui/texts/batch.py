@@ -34,6 +34,12 @@ class BatchTexts:
     BATCH_ALL = "All"
     BATCH_UNSCREENED = "Not screened"
     BATCH_PART = "Part of the list (1 to {most})"
+    BATCH_NO_PART = "“{typed}” is no part of the list: type a number from 1 to {most}."
+    BATCH_GIVEN = "You gave several photos, a folder or a ZIP file to “One photo”: here they are all screened."
+    BATCH_BUSY = (
+        "“One photo” takes one photo. Several go here, but these are still being screened: press Stop or wait, and "
+        "then give the new ones again. None of them was taken."
+    )
     BATCH_CSV = "Save as CSV"
     BATCH_PDF = "Save as PDF"
     BATCH_PICTURE = "Photo"

@@ -37,6 +37,14 @@ class GermanBatchTexts(BatchTexts):
     BATCH_ALL = "Alle"
     BATCH_UNSCREENED = "Nicht beurteilt"
     BATCH_PART = "Teil der Liste (1 bis {most})"
+    BATCH_NO_PART = "„{typed}“ ist kein Teil der Liste: Geben Sie eine Zahl von 1 bis {most} ein."
+    BATCH_GIVEN = (
+        "Sie haben bei „Ein Foto“ mehrere Fotos, einen Ordner oder eine ZIP-Datei abgelegt: Hier werden alle beurteilt."
+    )
+    BATCH_BUSY = (
+        "„Ein Foto“ nimmt ein Foto. Mehrere gehören hierher, aber diese werden noch beurteilt: Drücken Sie auf "
+        "Anhalten oder warten Sie, und geben Sie die neuen dann noch einmal. Keines davon wurde genommen."
+    )
     BATCH_CSV = "Als CSV speichern"
     BATCH_PDF = "Als PDF speichern"
     BATCH_PICTURE = "Foto"

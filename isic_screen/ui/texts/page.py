@@ -43,6 +43,11 @@ class PageTexts:
         "The server holds an answer for an hour at most, and loses it when it is started anew. Remove the photo, and "
         "choose it again."
     )
+    NOT_UPDATED = "The answer does not follow"
+    NOT_UPDATED_ADVICE = (
+        "The server gave no answer about the threshold or prevalence that you chose last. Wait a minute, and choose "
+        "it again."
+    )
     PHOTO_FIT = "Photo fit to be screened"
     PHOTO_DOUBTFUL = "Photo doubtful"
     PHOTO_UNFIT = "Photo not fit to be screened"
@@ -51,6 +56,10 @@ class PageTexts:
     REFER_WHY = "At or above the threshold of {threshold}."
     BELOW = "Below the threshold"
     BELOW_WHY = "Below the threshold of {threshold}. This is not an all-clear."
+    WEAK = (
+        "This threshold catches only {sensitivity} of the melanomas, fewer than half. An answer below it says nothing: "
+        "choose a lower threshold."
+    )
     PROBABILITY = "probability of melanoma, where {prevalence} of lesions photographed are melanomas"
     SCALE_LABEL = "Probability {probability} on a log-odds scale; threshold {threshold}, prevalence {prevalence}."
     SCALE_THRESHOLD = "threshold {threshold}"
@@ -97,6 +106,7 @@ class PageTexts:
     SITE = "Body site"
     CLINICIANS_NOTE = "Clinician's note"
     MAKE_PDF = "Make the report"
+    NOT_SAVED = "Nothing was saved: something was changed while the file was being made. Save it again."
 
     THRESHOLD_TITLE = "Choose the threshold by what it means"
     SENSITIVITY = "Melanomas to catch (sensitivity), %"
@@ -110,6 +120,8 @@ class PageTexts:
         "Probability, threshold and the 1,000 people below follow it; which photos are referred does not. The model "
         "states {prevalence}. Type a number from {least} to {most}."
     )
+    NOT_A_NUMBER = "“{typed}” is not a number: {stays} % stays. Type a number such as 0.5 or 0,5."
+    OUT_OF_RANGE = "{typed} is not between {least} and {most}: {taken} % is taken."
     PRESETS = "Usual choices"
     PRESET = "{percent} %"
     CONSEQUENCE = (

@@ -49,6 +49,11 @@ class GermanPageTexts(PageTexts):
         "Der Server behält eine Antwort höchstens eine Stunde und nicht über einen Neustart hinaus. Entfernen Sie das "
         "Foto und wählen Sie es noch einmal."
     )
+    NOT_UPDATED = "Die Antwort folgt nicht"
+    NOT_UPDATED_ADVICE = (
+        "Der Server hat zu der Schwelle oder Prävalenz, die Sie zuletzt gewählt haben, nicht geantwortet. Warten Sie "
+        "eine Minute und wählen Sie sie noch einmal."
+    )
     PHOTO_FIT = "Foto geeignet"
     PHOTO_DOUBTFUL = "Foto zweifelhaft"
     PHOTO_UNFIT = "Foto nicht geeignet"
@@ -57,6 +62,10 @@ class GermanPageTexts(PageTexts):
     REFER_WHY = "Auf oder über der Schwelle von {threshold}."
     BELOW = "Unter der Schwelle"
     BELOW_WHY = "Unter der Schwelle von {threshold}. Das ist keine Entwarnung."
+    WEAK = (
+        "Diese Schwelle findet nur {sensitivity} der Melanome, weniger als die Hälfte. Eine Antwort unter ihr sagt "
+        "nichts aus: Wählen Sie eine niedrigere Schwelle."
+    )
     PROBABILITY = "Wahrscheinlichkeit eines Melanoms, wenn {prevalence} der fotografierten Läsionen Melanome sind"
     SCALE_LABEL = (
         "Wahrscheinlichkeit {probability} auf einer Skala der logarithmierten Chancen; Schwelle {threshold}, "
@@ -106,6 +115,7 @@ class GermanPageTexts(PageTexts):
     SITE = "Körperstelle"
     CLINICIANS_NOTE = "Ärztliche Anmerkung"
     MAKE_PDF = "Bericht erstellen"
+    NOT_SAVED = "Nichts wurde gespeichert: Während die Datei entstand, wurde etwas geändert. Speichern Sie noch einmal."
 
     THRESHOLD_TITLE = "Die Schwelle danach wählen, was sie bedeutet"
     SENSITIVITY = "Zu findende Melanome (Sensitivität), %"
@@ -119,6 +129,8 @@ class GermanPageTexts(PageTexts):
         "Wahrscheinlichkeit, Schwelle und die 1.000 Personen unten folgen ihr; welche Fotos überwiesen werden, nicht. "
         "Das Modell nennt {prevalence}. Eine Zahl von {least} bis {most} eingeben."
     )
+    NOT_A_NUMBER = "„{typed}“ ist keine Zahl: Es bleibt bei {stays} %. Geben Sie eine Zahl ein, etwa 0,5 oder 0.5."
+    OUT_OF_RANGE = "{typed} liegt nicht zwischen {least} und {most}: Es gilt {taken} %."
     PRESETS = "Übliche Werte"
     PRESET = "{percent} %"
     CONSEQUENCE = (
