@@ -32,7 +32,6 @@ INK, QUIET, RULE, PAPER = (27, 39, 51), (82, 96, 109), (205, 214, 222), (255, 25
 REFER, REFER_WASH = (168, 69, 10), (253, 241, 233)
 BELOW, BELOW_WASH = (11, 106, 79), (238, 247, 243)
 COLOURS: dict[Icon, Colour] = {"refer": REFER, "below": BELOW, "fit": BELOW, "doubtful": REFER, "unfit": REFER}
-_WITHOUT_GREEN: dict[Icon, Colour] = {**COLOURS, "below": QUIET, "fit": QUIET}
 
 LEFT, WIDTH, TOP, BOTTOM = 18.0, 174.0, 13.0, 286.0
 """The type area; text ends at BOTTOM."""
@@ -52,7 +51,7 @@ _ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 
 def colours_at(point: OperatingPoint) -> dict[Icon, Colour]:
     """The colours of the icons; nothing is green where too few melanomas are caught."""
-    return _WITHOUT_GREEN if point.weak else COLOURS
+    return {**COLOURS, "below": QUIET, "fit": QUIET} if point.weak else COLOURS
 
 
 def height(size: float, lines: int = 1) -> float:
