@@ -83,7 +83,7 @@ def _fill(page: gr.Blocks, callbacks: Callbacks) -> None:
 def _header(texts: Texts) -> str:
     return (
         f'<header><h1>{texts.TITLE}</h1><p class="subtitle">{texts.SUBTITLE}</p>'
-        f'<p class="notice">{texts.NOTICE}</p><p class="notice">{kept(texts)}</p></header>'
+        f'<p class="notice">{texts.NOTICE}</p><p class="hint">{kept(texts)}</p></header>'
     )
 
 
