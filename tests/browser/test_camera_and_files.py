@@ -30,12 +30,12 @@ _CAMERA = """() => {
         return canvas.captureStream(20);
     };
     navigator.mediaDevices.enumerateDevices = async () => [{kind: 'videoinput', deviceId: 'one', label: 'one'}];
-    navigator.mediaDevices.dispatchEvent(new Event('devicechange'));
 }"""
 
 
 def test_the_cameras_picture_is_not_mirrored_and_the_rear_camera_is_asked_for(page: Page):
-    page.evaluate(_CAMERA)
+    page.add_init_script(f"({_CAMERA})()")  # before the page looks for one
+    page.reload()
     page.locator("#photo").get_by_label("Capture from camera").click()
     access = page.locator("#photo").get_by_text("Click to Access Webcam")
     access.click()
