@@ -67,7 +67,7 @@ def test_the_lock_has_a_hash_for_every_package_and_follows_the_requirements():
 
 
 def test_nothing_is_unpickled():
-    allowed = {"isic_screen/backbone.py"}  # torch.load with weights_only, for weights in .pth files
+    allowed = {"isic_screen/weights.py"}  # torch.load with weights_only, for weights in .pth files
     for path in [*(ROOT / "isic_screen").rglob("*.py"), *(ROOT / "train").rglob("*.py"), ROOT / "app.py"]:
         name = path.relative_to(ROOT).as_posix()
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
