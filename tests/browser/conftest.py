@@ -55,9 +55,15 @@ def page(browser: Browser, address: str) -> Iterator[Page]:
     page.on("request", lambda request: page.hosts.add(request.url.split("/")[2]) if "//" in request.url else None)
     page.on("pageerror", lambda error: page.faults.append(str(error)))
     page.goto(address)
-    page.wait_for_selector("#photo input[type=file]", state="attached")
+    ready(page)
     yield page
     context.close()
+
+
+def ready(page: Page) -> None:
+    """Wait until the page is there and its scripts have run."""
+    page.wait_for_selector("#photo input[type=file]", state="attached")
+    page.wait_for_function("window.isicScreen")
 
 
 def upload(page: Page, file: Path) -> None:

@@ -10,7 +10,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from isic_screen.ui.texts import German, Texts
-from tests.browser.conftest import upload
+from tests.browser.conftest import ready, upload
 from tests.conftest import ROOT
 
 EXAMPLE = ROOT / "assets" / "examples" / "synthetic-irregular-lesion.jpg"
@@ -36,6 +36,7 @@ _CAMERA = """() => {
 def test_the_cameras_picture_is_not_mirrored_and_the_rear_camera_is_asked_for(page: Page):
     page.add_init_script(f"({_CAMERA})()")  # before the page looks for one
     page.reload()
+    ready(page)
     page.locator("#photo").get_by_label("Capture from camera").click()
     access = page.locator("#photo").get_by_text("Click to Access Webcam")
     access.click()
@@ -87,7 +88,7 @@ def _zipped() -> bytes:
 def test_of_several_photos_given_as_one_none_is_lost(page: Page, address: str, said: Texts):
     if said is german:
         page.goto(f"{address}/de")
-    page.wait_for_selector("#photo input[type=file]", state="attached")
+    ready(page)
     _drop(page, "#photo", ["a.jpg", "b.jpg"], EXAMPLE.read_bytes())
     expect(page.locator("#batch-given")).to_have_text(said.BATCH_GIVEN)
     expect(page.locator("#batch-progress")).to_contain_text(said.BATCH_DONE.format(photos=2))
