@@ -15,6 +15,7 @@
   const changed = {}; // a part's newest input
   const logged = {}; // how much of that is among the choices
   const answered = {}; // a part's newest answer
+  const asked = {}; // the newest question about a part that was answered, be it by nothing new
 
   const change = (...parts) => {
     count += 1;
@@ -38,7 +39,7 @@
 
   // What is shown for another choice than the newest is pale.
   const markBehind = () => FOLLOW.forEach((id) => {
-    document.getElementById(id)?.setAttribute("aria-busy", (answered[id] ?? 0) < lastChoice);
+    document.getElementById(id)?.setAttribute("aria-busy", (asked[id] ?? 0) < lastChoice);
   });
 
   const choose = (field, control, value) => {
@@ -82,8 +83,11 @@
       begun = told.begun ?? begun;
       if (told.forgotten === begun) begun = null;
       const isBeingTyped = (part) => TYPED.includes(part) && isMoved(part);
-      const fresh = parts.map((part) => isAfter(number, part) && !isBeingTyped(part));
-      parts.forEach((part) => { answered[part] = Math.max(answered[part] ?? 0, number); });
+      const fresh = parts.map((part) => part in values && isAfter(number, part) && !isBeingTyped(part));
+      parts.forEach((part, place) => {
+        asked[part] = Math.max(asked[part] ?? 0, number);
+        if (fresh[place]) answered[part] = number;
+      });
       markBehind();
       return parts.map((part, place) => (fresh[place] ? values[part] : undefined));
     },
@@ -108,12 +112,13 @@
     behind: (card) => [photo !== null && photo === screened ? card : undefined, card],
     behindBatch: (card) => (run === null ? [] : [card, ""]),
 
-    /** A batch is begun: these parts speak of the one before, and are emptied. */
-    begin(files, parts) {
-      if (!files?.length) return [];
-      change("batch", ...parts);
-      [run, opened] = [count, null];
-      return [...parts.map(() => ""), ""];
+    /** A batch is begun, where there are files, and asked for: by the same click, as a second one is not asked about. */
+    begin(files) {
+      if (files?.length) {
+        change("batch", "batch-table", "batch-case", "batch-heat");
+        [run, opened] = [count, null];
+      }
+      return window.isicScreen.ask();
     },
 
     /** A row of the batch is opened. */

@@ -176,6 +176,10 @@
     if (target.matches(".heat .swipe")) target.closest(".heat").style.setProperty("--swipe", `${target.value}%`);
   });
   // A row of the batch: its number goes with a press of a hidden button to the server, which knows the visitor's batch.
+  // A double click is one click: Gradio begins a batch for each.
+  document.addEventListener("click", (event) => {
+    if (event.detail > 1 && event.target.closest("#batch-start")) event.stopImmediatePropagation();
+  }, true);
   document.addEventListener("click", ({ target }) => {
     const row = target.closest("#batch-table [data-photo]");
     if (!row) return;

@@ -21,12 +21,13 @@ from isic_screen.ui.batch_parts import BatchParts, batch_parts
 from isic_screen.ui.callbacks import Callbacks
 from isic_screen.ui.clock import visitors_time
 from isic_screen.ui.controls import PARTS, Controls
-from isic_screen.ui.newest import QUICK, Asked, Questions, name_of
+from isic_screen.ui.newest import QUICK, Asked, Questions
 from isic_screen.ui.photo_tab import MODEL_AT_ONCE, SESSION_SECONDS, save
 from isic_screen.ui.texts import Texts
 from isic_screen.ui.threshold import chosen as chosen_by
 
 _BETWEEN_UPDATES = 0.5  # seconds: a table that changes more often cannot be read
+_BEGIN = "(asked, files) => [window.isicScreen.begin(files), files]"
 _SHOW_CASE = "() => document.querySelector('#batch-case').scrollIntoView({block: 'nearest'})"
 
 
@@ -107,11 +108,8 @@ class _Tab:
         """A batch: begun, run, and ended or stopped."""
         parts, ask = self.parts, self.questions.ask
         private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-        emptied = [parts.table, parts.card, parts.heat]
-        begin = f"(files) => window.isicScreen.begin(files, {[name_of(part) for part in emptied]})"
-        parts.start.click(None, parts.files, [*emptied, parts.note], js=begin, api_visibility="private")
-        outputs = [self.found, self.opened, *parts.results, parts.chosen, parts.part]
-        beginning = ask(parts.start.click, self._begun, [parts.files], outputs, **private, queue=False)
+        outputs = [self.found, self.opened, *parts.results, parts.chosen, parts.part, parts.note]
+        beginning = ask(parts.start.click, self._begun, [parts.files], outputs, _BEGIN, **private, queue=False)
         ask(beginning.event.failure, self._forgotten, [], self._all, **private, queue=False)
         # One batch at a time over all visitors, apart from the single photos, which must not wait for it.
         running = beginning.answered.success(
@@ -134,6 +132,7 @@ class _Tab:
             parts.progress: "",
             parts.chosen: FILTERS[0],
             parts.part: "1",
+            **dict.fromkeys((parts.table, parts.card, parts.heat, parts.note), ""),
             "begun": asked.run,
         }
 

@@ -123,6 +123,15 @@ def test_a_batch_can_be_stopped_and_keeps_what_it_has(page: Page, tmp_path):
     expect(page.locator("#batch-start")).to_be_enabled()
 
 
+def test_a_double_click_starts_one_batch_that_comes_to_its_end(page: Page):
+    page.get_by_role("tab", name=texts.TAB_BATCH).click()
+    page.set_input_files("#batch-files input[type=file]", str(EXAMPLE))
+    expect(page.locator("#batch-files").get_by_text(EXAMPLE.stem).first).to_be_visible()
+    page.locator("#batch-start").dblclick()
+    expect(page.locator("#batch-progress")).to_have_text(texts.BATCH_DONE_ONE)
+    expect(page.locator("#batch-table tbody tr")).to_have_count(1)
+
+
 def test_a_batch_of_nothing_is_a_sentence(page: Page):
     page.get_by_role("tab", name=texts.TAB_BATCH).click()
     page.locator("#batch-start").click()

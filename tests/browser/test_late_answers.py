@@ -244,3 +244,24 @@ def test_no_answer_about_a_choice_leaves_no_verdict_of_another(page: Page):
     _type(page, "#threshold", "80")
     expect(page.locator("#answer .verdict")).to_contain_text(texts.BELOW)
     expect(page.locator("#consequences .tile").first).to_be_visible()
+
+
+def test_the_end_of_a_batch_is_told_though_its_answer_comes_after_that_about_the_table(page: Page):
+    ends: list[tuple[Route, APIResponse]] = []
+
+    def late(route: Route) -> None:
+        response = route.fetch()
+        if texts.BATCH_DONE_ONE in response.text():
+            ends.append((route, response))
+        else:
+            route.fulfill(response=response)
+
+    page.route(ARITHMETIC, late)
+    open_batch(page, [EXAMPLE])
+    _until(page, ends)
+    _slide(page, 90, "#batch-sensitivity")
+    page.wait_for_timeout(1000)
+    for route, response in ends:
+        route.fulfill(response=response)
+    expect(page.locator("#batch-progress")).to_have_text(texts.BATCH_DONE_ONE)
+    expect(page.locator("#batch-csv")).to_be_visible()
