@@ -1,5 +1,6 @@
 """The page itself, as its script uses it: the event that screens a photo, and what it then shows."""
 
+import json
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -10,15 +11,19 @@ from benchmarks.load_visitor import Visitor, uploaded
 _PICTURE = re.compile(r"data:image/jpeg;base64,[A-Za-z0-9+/=]+")
 
 
+def question(photo: str | None) -> str:
+    """What the page's script (assets/newest.js) asks about the photo that is shown, before anything was chosen."""
+    nothing = dict.fromkeys(("screened", "run", "begun", "opened", "in_force"))
+    return json.dumps({"number": 1, "clock": "", "photo": photo, "choices": [], **nothing})
+
+
 @dataclass(frozen=True)
 class PageEvent:
-    """The event of the page that screens a photo: what it takes, and where its answer and picture stand."""
+    """The event of the page that screens a photo: what it takes, its question first, and where the photo stands."""
 
     number: int
     defaults: list[Any]
     photo: int
-    answer: int
-    heat: int
 
 
 async def page_event(visitor: Visitor) -> PageEvent:
@@ -32,8 +37,6 @@ async def page_event(visitor: Visitor) -> PageEvent:
         event["id"],
         [defaults.get(part) for part in event["inputs"]],
         event["inputs"].index(ids["photo"]),
-        event["outputs"].index(ids["answer"]),
-        event["outputs"].index(ids["heat"]),
     )
 
 
@@ -41,7 +44,8 @@ async def shown_for(visitor: Visitor, event: PageEvent, file: File) -> tuple[str
     """The verdict and the photo that the page shows for a file."""
     path = await visitor.upload(f"photo{file.suffix}", file.content)
     data = [*event.defaults]
-    data[event.photo] = uploaded(path)
-    outputs = await visitor.event(event.number, data)
-    picture = _PICTURE.search(outputs[event.heat])
-    return outputs[event.answer], picture[0] if picture else ""
+    data[0], data[event.photo] = question(path), uploaded(path)
+    held, *_ = await visitor.event(event.number, data)
+    values = held["values"]
+    picture = _PICTURE.search(values["heat"])
+    return values["answer"], picture[0] if picture else ""

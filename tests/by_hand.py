@@ -6,6 +6,8 @@ from typing import Any
 
 import httpx
 
+from benchmarks.load_page import question
+
 
 class Visitor:
     """One visitor of the page at `address`, with a session as the page's script makes one."""
@@ -59,6 +61,7 @@ class Visitor:
         )
         defaults = {part["id"]: part["props"].get("value") for part in config["components"]}
         data = [defaults.get(part) for part in event["inputs"]]
+        data[0] = question(path if isinstance(path, str) else str(path.get("path")))
         data[event["inputs"].index(photo)] = uploaded(path) if isinstance(path, str) else path
         self.join({"data": data, "fn_index": event["id"]}).raise_for_status()
         return self.completed()

@@ -328,7 +328,7 @@ def test_the_report_prints_the_method_and_no_map_where_no_place_spoke_for_melano
 def test_a_fault_of_ours_is_not_shown_as_the_photos(callbacks, tmp_path, monkeypatch):
     lesion(0).save(tmp_path / "a.jpg")
 
-    def fault(path):
+    def fault(path, **_):
         raise ZeroDivisionError
 
     monkeypatch.setattr("isic_screen.ui.callbacks.open_photo", fault)

@@ -13,7 +13,7 @@ from isic_screen import Screener, open_photo
 from isic_screen.ui.numbers import percent
 from isic_screen.ui.texts import Texts
 from isic_screen.ui.threshold import slider_step
-from tests.browser.conftest import upload
+from tests.browser.conftest import ready, upload
 from tests.conftest import ROOT, SHARED_DATA
 
 texts = Texts()
@@ -317,6 +317,7 @@ def test_two_visitors_do_not_see_each_others_answers(page: Page, browser, addres
     context = browser.new_context()
     other = context.new_page()
     other.goto(address)
+    ready(other)
     expect(other.locator("#answer")).to_contain_text(texts.WAITING)
     other.fill("#sensitivity input[type=range]", "70")
     expect(other.locator("#consequences .tile").first).to_contain_text("70")
