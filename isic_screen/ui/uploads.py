@@ -52,7 +52,7 @@ def only_uploads(files: gr.File, texts: Texts) -> None:
         if not all(Path(str(path)).resolve().is_relative_to(uploads) for path in paths):
             raise gr.Error(texts.NOT_UPLOADED)
         sent = [payload] if isinstance(payload, FileData) else list(payload or [])
-        named = [Upload.of(str(path), file.orig_name) for path, file in zip(paths, sent, strict=False)]
+        named = [Upload.of(str(path), file.orig_name) for path, file in zip(paths, sent, strict=True)]
         return named if isinstance(given, list) else next(iter(named), None)
 
     files.preprocess = preprocess  # type: ignore[method-assign]
